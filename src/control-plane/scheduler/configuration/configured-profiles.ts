@@ -4,7 +4,8 @@ import type { Extender } from '../define-extender.ts';
 import type { Plugin } from '../define-plugin.ts';
 import { balancedAllocationWith } from '../plugins/balanced-allocation.ts';
 import { defaultPreemptionWith } from '../plugins/default-preemption.ts';
-import { dynamicResources, type GivenDevices, noDevicesGiven } from '../plugins/dynamic-resources/dynamic-resources.ts';
+import { dynamicResources } from '../plugins/dynamic-resources/dynamic-resources.ts';
+import { GivenDevices } from '../plugins/dynamic-resources/given-devices.ts';
 import { interPodAffinityWith } from '../plugins/inter-pod-affinity.ts';
 import { nodeAffinityWith } from '../plugins/node-affinity.ts';
 import { nodeResourcesFitWith } from '../plugins/node-resources-fit.ts';
@@ -61,7 +62,7 @@ export function profilesOf(
     managedResources.filter(({ ignoredByScheduler }) => ignoredByScheduler).map(({ name }) => name),
   );
   // Of one scheduler: what a plugin gives away for one profile the others must not give away again.
-  const given: Given = { volumes: noVolumesGiven(), devices: noDevicesGiven() };
+  const given: Given = { volumes: noVolumesGiven(), devices: new GivenDevices() };
   const common = new Map(defaultProfile().plugins.map((plugin) => [plugin.name, plugin]));
   for (const name of ['VolumeBinding', 'DynamicResources']) common.set(name, TOLD[name]!({}, given));
   return profiles.map((profile) => {

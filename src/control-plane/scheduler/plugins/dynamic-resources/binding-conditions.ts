@@ -6,9 +6,6 @@ import { millisOf } from '#api/machinery/timestamp.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { type BindingServices, PluginFailed } from '../../define-plugin.ts';
 
-/** Whatever becomes of a claim, nobody waits longer to hear of what was written into it. */
-const LONGEST_UNSEEN_MS = 600_000;
-
 interface At {
   nowMs: number;
   timeoutMs: number;
@@ -87,28 +84,5 @@ export function untilReady(
     );
     if (signal.aborted) aborted();
     else look();
-  });
-}
-
-/** Until the cache has the devices that were written, or the time is over. `then` is called before anybody else acts on it. Never rejects. */
-export function untilSeen(
-  claim: ResourceClaim,
-  { clock, cached }: Pick<BindingServices, 'clock' | 'cached'>,
-  then: () => void,
-): Promise<void> {
-  const isSeen = () => cached(ResourceClaim).get(keyOf(claim) as ObjectKey)?.status?.allocation !== undefined;
-  return new Promise((resolve) => {
-    const stops: (() => void)[] = [];
-    const end = () => {
-      for (const stop of stops) stop();
-      then();
-      resolve();
-    };
-    if (isSeen()) return end();
-    const timer = clock.timer(LONGEST_UNSEEN_MS, end);
-    stops.push(
-      () => timer.cancel(),
-      cached(ResourceClaim).onChange(() => isSeen() && end()),
-    );
   });
 }

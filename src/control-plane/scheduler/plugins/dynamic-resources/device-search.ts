@@ -48,6 +48,8 @@ export interface SearchOptions {
 
 export class DeviceSearch {
   readonly #options: SearchOptions;
+  /** Of all pools, in their order. */
+  readonly #candidates: readonly Candidate[];
   readonly #chosen: Chosen[][];
   readonly #constraints: Constraint[][];
   /** Claims (by index) that get the device in this attempt. */
@@ -60,6 +62,7 @@ export class DeviceSearch {
   constructor(options: SearchOptions) {
     this.#options = options;
     this.#mostSteps = Math.min(options.timeoutMs * STEPS_PER_MS || MOST_STEPS, MOST_STEPS);
+    this.#candidates = options.pools.flatMap(({ candidates }) => candidates);
     this.#chosen = options.claims.map(() => []);
     this.#constraints = options.claims.map(({ constraints }) => constraints());
   }
@@ -87,8 +90,7 @@ export class DeviceSearch {
     const { claimIndex, requestIndex, all, count } = at;
     if (index >= count) return this.#request(claimIndex, requestIndex + 1);
     if ((this.#chosen[claimIndex]?.length ?? 0) + count - index > MOST_RESULTS) return false;
-    const candidates = all ? [all[index] as Candidate] : this.#options.pools.flatMap(({ candidates }) => candidates);
-    for (const candidate of candidates) {
+    for (const candidate of all ? [all[index] as Candidate] : this.#candidates) {
       if (!all && !this.#matches(at, candidate)) continue;
       const undo = this.#take(at, candidate);
       if (!undo) continue;
@@ -109,7 +111,7 @@ export class DeviceSearch {
     }
     const claimIndex = this.#options.claims.findIndex((each) => each.claim === claim);
     const at = { claimIndex, alternative };
-    return pools.flatMap(({ candidates }) => candidates.filter((candidate) => this.#matches(at, candidate)));
+    return this.#candidates.filter((candidate) => this.#matches(at, candidate));
   }
 
   #matches({ claimIndex, alternative }: Pick<Place, 'claimIndex' | 'alternative'>, candidate: Candidate): boolean {

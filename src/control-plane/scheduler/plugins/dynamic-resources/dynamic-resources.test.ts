@@ -136,6 +136,25 @@ test('nor where the pod was not bound after all: its claim has kept it', async (
   expect(claim(cluster, 'two').status?.allocation).toBeUndefined();
 });
 
+test('a claim that has its devices no more when the scheduler hears of it again keeps them from nobody', async () => {
+  await using cluster = await clusterWith({ node1: ['a'] });
+  for (const name of ['one', 'two']) await addClaim(cluster, name);
+  await cluster.settles();
+  const deaf = cluster.faults.fail({ verb: 'watch', resource: 'resourceclaims.resource.k8s.io' });
+  expect(cluster.faults.dropWatch({ resource: 'resourceclaims.resource.k8s.io' }, 'expired')).toBeGreaterThan(0);
+  for (const name of ['one', 'two']) {
+    await cluster.create(Pod, using(name, name));
+    await cluster.settles();
+  }
+  expect([placeOf(cluster, 'one'), placeOf(cluster, 'two')]).toEqual(['node1', undefined]);
+  await cluster.delete(Pod, 'default/one', { gracePeriodSeconds: 0 });
+  await cluster.client.updateStatus(ResourceClaim, { ...claim(cluster, 'one'), status: {} });
+  await cluster.passes('10s');
+  deaf.end();
+  await cluster.passes('60s');
+  expect(placeOf(cluster, 'two')).toBe('node1');
+});
+
 test('a second pod of a claim goes where its devices are', async () => {
   await using cluster = await clusterWith({ node1: [], node2: ['a'], node3: [] });
   await addClaim(cluster, 'one');

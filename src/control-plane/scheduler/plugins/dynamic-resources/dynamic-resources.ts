@@ -15,21 +15,20 @@ import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { BindingServices, ClusterView, Plugin } from '../../define-plugin.ts';
-import { changed, definePlugin, fits, PluginFailed, removed, unresolvable, when } from '../../define-plugin.ts';
+import { changed, definePlugin, fits, forAnyPod, removed, unresolvable, when } from '../../define-plugin.ts';
 import { pointsOf } from '../../points.ts';
 import type { Verdict } from '../../verdict.ts';
-import { allocationOf } from './allocation-result.ts';
-import { hasBindingConditions, readinessOf, untilReady, untilSeen } from './binding-conditions.ts';
+import { hasBindingConditions, readinessOf, untilReady } from './binding-conditions.ts';
 import { deleteClaim, reserveClaim, withoutReservation } from './claim-writes.ts';
 import { DevicePools } from './device-pools.ts';
 import { type ClaimRequests, hasAlternatives, preferenceOf, requestsOf } from './device-requests.ts';
-import { type Allocated, DeviceSearch, type SearchOptions, SearchTooLong } from './device-search.ts';
-import { AllocationFailed, DeviceSelectors } from './device-selectors.ts';
+import type { Allocated } from './device-search.ts';
+import { DeviceSelectors } from './device-selectors.ts';
+import { asFailure, devicesOn, NAME } from './devices-on-node.ts';
 import { ExtendedClaim } from './extended-claim.ts';
 import { asksForOthers } from './extended-resources.ts';
+import { GivenDevices, untilSeen } from './given-devices.ts';
 import { allocatedBy, isReservedFor, resourceClaimsOf } from './pod-resource-claims.ts';
-
-const NAME = 'DynamicResources';
 
 interface State {
   claims: readonly ResourceClaim[];
@@ -57,33 +56,25 @@ export interface DynamicResourcesArgs {
   bindingTimeoutMs?: number;
 }
 
-/** By UID: claims whose devices are chosen, and of which the API has not said so yet. */
-export type GivenDevices = Map<string, ResourceClaim>;
-
-/** One for each scheduler. */
-export const noDevicesGiven = (): GivenDevices => new Map();
-
 export function dynamicResources(
   { filterTimeoutMs = 10_000, bindingTimeoutMs = 600_000 }: DynamicResourcesArgs = {},
-  pending = noDevicesGiven(),
+  pending = new GivenDevices(),
 ): Plugin {
   const selectors = new DeviceSelectors();
 
   const give = ({ given }: State, uid: string, claim: ResourceClaim) => {
     given.set(uid, claim);
-    pending.set(uid, claim);
+    pending.give(uid, claim);
   };
   const forget = ({ given }: State) => {
-    // Not what a later try has given.
-    for (const [uid, claim] of given) if (pending.get(uid) === claim) pending.delete(uid);
+    for (const [uid, claim] of given) pending.takeBack(uid, claim);
     given.clear();
   };
   /** From when it is written what the claim has been given stands, whatever becomes of the pod. */
   const untilKnown = (claim: ResourceClaim, { given }: State, services: BindingServices) => {
     const { uid } = claim.metadata;
-    const mine = given.get(uid);
-    given.delete(uid);
-    return untilSeen(claim, services, () => pending.get(uid) === mine && pending.delete(uid));
+    if (given.delete(uid)) pending.written(claim);
+    return untilSeen(claim, services, () => pending.takeBack(uid, claim));
   };
 
   return definePlugin<State>({
@@ -117,7 +108,7 @@ export function dynamicResources(
           nowMs: cluster.nowMs,
           wanting: unallocated.map((claim) => asFailure(() => requestsOf(claim, classNamed))),
           pools: new DevicePools(needsDevices ? cluster.cached(ResourceSlice).list() : []),
-          allocated: allocatedBy(needsDevices ? [...cached.list(), ...pending.values()] : []),
+          allocated: allocatedBy(needsDevices ? [...cached.list(), ...pending.claims()] : []),
           extended,
           given: new Map(),
           found: new Map(),
@@ -127,7 +118,7 @@ export function dynamicResources(
     },
 
     filter(_, { node, allocatable }, state) {
-      const { claims, unavailable, extended, nowMs } = state;
+      const { claims, unavailable, extended, nowMs, pools, allocated } = state;
       const special = asFailure(() => extended?.on(node.metadata.name, allocatable.others));
       if (special && 'fits' in special) return special;
       const away = claims.filter((claim) => {
@@ -140,7 +131,7 @@ export function dynamicResources(
       });
       const wanting = special ? [...state.wanting, special.wanting] : state.wanting;
       if (wanting.length > 0) {
-        const found = search(node, { ...state, wanting }, { selectors, timeoutMs: filterTimeoutMs });
+        const found = devicesOn(node, { wanting, pools, allocated, selectors, timeoutMs: filterTimeoutMs });
         if (!Array.isArray(found)) return found as Verdict;
         state.found.set(node.metadata.name, found as AllocationResult[]);
       }
@@ -229,6 +220,7 @@ export function dynamicResources(
         if (old?.status?.allocation && !claim?.status?.allocation) return true; // its devices are free
         return claim !== undefined && (!old || !isEqual(old.status, claim.status)) && couldBeOf(claim, pod);
       }),
+      forAnyPod(({ now }) => now !== undefined && pending.isLostUnheard(now)),
       when(removed(ResourceClaim), ({ before }) => (before as ResourceClaim).status?.allocation !== undefined),
       // It may have been on its way to a node, with devices of which the API has never heard.
       when(removed(Pod), ({ before }) => mayHaveDevices(before as Pod)),
@@ -258,7 +250,7 @@ const couldBeOf = ({ metadata }: ResourceClaim, pod: Pod): boolean =>
 /** What is known before any node is looked at. */
 function refusedBefore(
   claim: ResourceClaim,
-  { cluster, pending }: { cluster: ClusterView; pending: ReadonlyMap<string, ResourceClaim> },
+  { cluster, pending }: { cluster: ClusterView; pending: GivenDevices },
 ): Verdict | undefined {
   const { namespace, name, uid } = claim.metadata;
   if (pending.has(uid)) return unresolvable(`resource claim ${namespace}/${name} is in the process of being allocated`);
@@ -273,39 +265,3 @@ function refusedBefore(
   }
   return undefined;
 }
-
-/** The devices for each claim that wants some, or why not. Throws PluginFailed when no node can be decided on. */
-function search(
-  node: Node,
-  state: State,
-  how: Pick<SearchOptions, 'selectors' | 'timeoutMs'>,
-): AllocationResult[] | Verdict {
-  const { wanting: claims, pools: published, allocated } = state;
-  const pools = published.of(node);
-  try {
-    const chosen = new DeviceSearch({ claims, pools, allocated, ...how }).run();
-    if (chosen) return claims.map((claim, index) => allocationOf(claim, chosen[index] ?? [], node.metadata.name));
-    const isInvalid = pools.some(({ problem }) => problem === 'invalid');
-    return unresolvable(isInvalid ? 'invalid resource pools were encountered' : 'cannot allocate all claims');
-  } catch (error) {
-    const { name } = node.metadata;
-    throw failureOf(
-      error instanceof SearchTooLong
-        ? new AllocationFailed(`node ${name}: timed out trying to allocate devices`, { cause: error })
-        : error,
-    );
-  }
-}
-
-function asFailure<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    throw failureOf(error);
-  }
-}
-
-const failureOf = (error: unknown): unknown =>
-  error instanceof AllocationFailed
-    ? new PluginFailed(`running "${NAME}" filter plugin: ${error.message}`, { cause: error })
-    : error;
