@@ -9,6 +9,7 @@ import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import type { Iptables } from '#network/netfilter/iptables.ts';
 import { type FindDifferences, type hasRules, listsRules, type RunNft } from '#network/netfilter/nft.ts';
 import { TableComparison } from '#network/netfilter/table-contents.ts';
+import { WaitingNft } from '#network/netfilter/waiting-nft.ts';
 import { IptablesRenderer } from '#network/proxy/iptables-renderer.ts';
 import { IpvsRenderer } from '#network/proxy/ipvs-renderer.ts';
 import { hasIpvs } from '#network/proxy/ipvs-support.ts';
@@ -76,7 +77,9 @@ export const contextOf = (family: IpFamily): TableContext => ({
   ownAddresses: [],
 });
 
-export const nft: RunNft = async (commands) => void inside('node', 'nft', ['-f', '-'], `${commands.join('\n')}\n`);
+let ending: AbortController;
+let waitingNft: WaitingNft;
+export const nft: RunNft = (commands) => waitingNft.run(commands);
 /** As the real one: who complains has failed, whatever the program ends with. */
 export const run: RunTool = async (command, args, input) => {
   const { stdout, stderr, status } = spawnSync('nsenter', [entered('node'), command, ...args], { input: input ?? '' });
@@ -172,10 +175,13 @@ export function useProxyLab(): void {
   beforeAll(async () => {
     if (!canHave) return;
     wireUp();
+    ending = new AbortController();
+    waitingNft = new WaitingNft({ signal: ending.signal, command: ['nsenter', entered('node'), 'nft'] });
     for (const name of made) await startAsker(name);
     for (const name of ['pod1', 'pod2']) await serve(name, serverOf(name));
   });
   afterAll(() => {
+    ending?.abort();
     // Another file may use the same module.
     for (const server of servers.splice(0)) server.kill('SIGKILL');
     for (const name of made.splice(0)) ip('netns', 'delete', ns(name));
@@ -261,6 +267,7 @@ export const servicePortOf = (family: IpFamily, change: Partial<ServicePort>): S
   endpoints: endpointsOf(family),
   localEndpoints: endpointsOf(family),
   readyLocalIPs: [],
+  servingIPs: (change.endpoints ?? endpointsOf(family)).map(({ ip }) => ip),
   isExternalLocal: false,
   isInternalLocal: false,
   affinitySeconds: undefined,

@@ -10,6 +10,7 @@ import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { type ConntrackCall, halfOpenFlows, staleFlows } from '#network/proxy/conntrack.ts';
 import { wantedOf } from '#network/proxy/fronts.ts';
 import { hostPortsOf } from '#network/proxy/host-ports.ts';
+import { leftFlows } from '#network/proxy/left-flows.ts';
 import type { ProxyMode } from '#network/proxy/modes.ts';
 import type { ServicePort } from '#network/proxy/service-port.ts';
 import { type Ask, networkFacts } from '#network/trace/node-facts.ts';
@@ -45,6 +46,10 @@ function forget(calls: readonly ConntrackCall[]): void {
     } catch {
       // it had none of these, or IPVS was first, whose flows end with the endpoint
     }
+}
+
+async function* lines(listing: string) {
+  yield* listing.split('\n');
 }
 
 /** What others may do to a mode's rules. */
@@ -239,6 +244,10 @@ for (const { mode, isThere } of MODES) {
         const more = family === 'ipv6' ? ['-f', 'ipv6'] : [];
         forget(staleFlows([udp(0)], [udp(1)]).map((call) => [...call, ...more]));
         await answers('pod2');
+        await serve(web(), udp(0), sctp); // as after a time in which nobody kept the rules
+        const listed = inside('node', 'conntrack', ['-L', '-f', family, '-p', 'udp']);
+        forget(await leftFlows(lines(listed), family, [udp(0)]));
+        await answers('pod1');
         asker.kill('SIGKILL');
         expect(namesIn(await ask('pod1', clusterIP, 80, 20))).toEqual(['pod1', 'pod2']);
       });

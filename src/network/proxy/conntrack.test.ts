@@ -1,6 +1,40 @@
-import { expect, test } from 'vitest';
-import { staleFlows } from './conntrack.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { listFlows, staleFlows } from './conntrack.ts';
 import type { ServicePort } from './service-port.ts';
+
+const folders: string[] = [];
+afterEach(() => {
+  vi.unstubAllEnvs();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+/** Stands in for the program. */
+function conntrackIs(script: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'kedge-conntrack-'));
+  folders.push(folder);
+  writeFileSync(join(folder, 'conntrack'), `#!/bin/sh\n${script}\n`, { mode: 0o700 });
+  vi.stubEnv('PATH', `${folder}:${process.env['PATH']}`);
+}
+
+async function allOf(lines: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const line of lines) all.push(line);
+  return all;
+}
+
+test('flows are listed line by line', async () => {
+  conntrackIs('echo "$@"; yes flow | head -n 100000; echo 100001 have been shown >&2');
+  const lines = await allOf(listFlows('ipv6'));
+  expect([lines.length, ...lines.slice(0, 2)]).toEqual([100_001, '-L -f ipv6 -p udp', 'flow']);
+});
+
+test('who cannot list all flows says so', async () => {
+  conntrackIs('echo flow; exit 2');
+  await expect(allOf(listFlows('ipv4'))).rejects.toThrow('conntrack ended with 2');
+});
 
 const dns = (clusterIP: string, ...ips: string[]): ServicePort => {
   const endpoints = ips.map((ip) => ({ ip, port: 53, isLocal: true }));
@@ -16,11 +50,21 @@ const dns = (clusterIP: string, ...ips: string[]): ServicePort => {
     endpoints,
     localEndpoints: endpoints,
     readyLocalIPs: [],
+    servingIPs: ips,
     isExternalLocal: false,
     isInternalLocal: false,
     affinitySeconds: undefined,
   };
 };
+
+test('a flow stays with who serves on while it terminates', () => {
+  const before = dns('10.96.0.10', '10.244.1.2', '10.244.1.3');
+  const after = { ...before, endpoints: before.endpoints.slice(1), localEndpoints: [] };
+  expect(staleFlows([before], [after])).toEqual([]);
+  expect(staleFlows([after], [{ ...after, servingIPs: ['10.244.1.3'] }])).toContainEqual([
+    ...['-D', '-p', 'udp', '--orig-dst', '10.96.0.10', '--dst-nat', '10.244.1.2'],
+  ]);
+});
 
 test.each([
   ['ipv4', '10.96.0.10', '10.244.1.2'],

@@ -2,7 +2,9 @@
  * The kernel leads a flow to the endpoint that it began with. UDP has no end: when that endpoint goes, its entries must go
  * too, or a client that keeps its port talks to nobody. Of TCP those that nobody has answered yet must. Source: conntrack(8).
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import type { ServicePort } from './service-port.ts';
 
@@ -18,10 +20,10 @@ export function staleFlows(before: readonly ServicePort[], after: readonly Servi
     .flatMap((port) => {
       const now = next.get(port.id);
       const fronts = [...port.clusterIPs, ...port.externalIPs];
-      const began = port.endpoints.length === 0 && (now?.endpoints.length ?? 0) > 0;
+      const began = port.servingIPs.length === 0 && (now?.servingIPs.length ?? 0) > 0;
       if (began) return [...fronts.map((ip) => ['-D', '-p', 'udp', '--orig-dst', ip]), ...nodePortFlows(port)];
-      const left = new Set(now?.endpoints.map(({ ip }) => ip));
-      const gone = [...new Set(port.endpoints.map(({ ip }) => ip))].filter((ip) => !left.has(ip));
+      const left = new Set(now?.servingIPs);
+      const gone = [...new Set(port.servingIPs)].filter((ip) => !left.has(ip));
       return gone.flatMap((ip) => [
         ...fronts.map((front) => ['-D', '-p', 'udp', '--orig-dst', front, '--dst-nat', ip]),
         ...nodePortFlows(port).map((call) => [...call, '--dst-nat', ip]),
@@ -55,3 +57,19 @@ export const runConntrack: RunConntrack = (call) =>
       else reject(error);
     });
   });
+
+/** Flows of UDP, one a line: there may be hundreds of thousands. */
+export type ListFlows = (family: IpFamily) => AsyncIterable<string>;
+
+export const listFlows: ListFlows = async function* (family) {
+  const child = spawn('conntrack', ['-L', '-f', family, '-p', 'udp'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: 10_000,
+    killSignal: 'SIGKILL',
+  });
+  const ended = once(child, 'close');
+  ended.catch(() => undefined);
+  yield* createInterface({ input: child.stdout });
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+  if (code !== 0) throw new Error(`conntrack ended with ${signal ?? code}`);
+};

@@ -17,6 +17,7 @@ const web = (change: Partial<ServicePort> = {}): ServicePort => ({
   endpoints: [at('10.244.1.2', true), at('10.244.2.2')],
   localEndpoints: [at('10.244.1.2', true)],
   readyLocalIPs: [],
+  servingIPs: [],
   isExternalLocal: false,
   isInternalLocal: false,
   affinitySeconds: undefined,

@@ -21,6 +21,7 @@ const serviceOf = (i: number): Wanted =>
       endpoints: [{ ip: `10.244.${i >> 8}.${i & 255}`, port: 8080, isLocal: false }],
       localEndpoints: [],
       readyLocalIPs: [],
+      servingIPs: [],
       isExternalLocal: false,
       isInternalLocal: false,
       affinitySeconds: undefined,

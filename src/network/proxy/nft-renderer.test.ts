@@ -27,6 +27,7 @@ const serviceOf = (i: number): Wanted =>
         .map((ip) => ({ ip, port: 8080, isLocal: i % 50 === 0 })),
       localEndpoints: [],
       readyLocalIPs: [],
+      servingIPs: [],
       isExternalLocal: false,
       isInternalLocal: false,
       affinitySeconds: i % 10 === 0 ? 60 : undefined,

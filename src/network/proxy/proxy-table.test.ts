@@ -21,6 +21,7 @@ const web = (...ips: string[]): ServicePort => ({
   endpoints: ips.map((ip) => ({ ip, port: 8080, isLocal: true })),
   localEndpoints: [],
   readyLocalIPs: [],
+  servingIPs: [],
   isExternalLocal: false,
   isInternalLocal: false,
   affinitySeconds: undefined,

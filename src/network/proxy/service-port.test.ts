@@ -27,6 +27,22 @@ test.each([
   expect(port?.readyLocalIPs).toEqual(told);
 });
 
+test('flows of UDP may stay with whoever serves, wherever that is', () => {
+  const slice = {
+    addressType: 'IPv4',
+    metadata: {},
+    ports: [{ port: 8080 }],
+    endpoints: [ready, terminating, { ready: false }].map((conditions, i) => ({
+      ...{ addresses: [`10.244.1.${i + 1}`], nodeName: `node${i + 1}`, conditions },
+      hints: { forZones: [{ name: 'a' }] },
+    })),
+  } as EndpointSlice;
+  const over = (protocol: string) => ({ ...service, spec: { ...service.spec, ports: [{ port: 80, protocol }] } });
+  const of = (protocol: string) =>
+    servicePortsOf(over(protocol) as Service, [slice], { nodeName: 'node1', zone: 'b', family: 'ipv4' })[0];
+  expect([of('UDP')?.servingIPs, of('TCP')?.servingIPs]).toEqual([['10.244.1.1', '10.244.1.2'], []]);
+});
+
 test('endpoints that are meant for other zones or nodes are left out, but not where traffic stays local', () => {
   const slice = {
     addressType: 'IPv4',

@@ -38,6 +38,11 @@ export interface ServicePort {
    * what still comes, but nothing new should be sent. Source: KEP-1669.
    */
   readyLocalIPs: string[];
+  /**
+   * Of UDP, which has no end: addresses of all that serve, wherever they are and whomever they are for. A flow to any other leads
+   * nowhere.
+   */
+  servingIPs: string[];
   isExternalLocal: boolean;
   isInternalLocal: boolean;
   /** How long one client stays with one endpoint; undefined: no affinity. */
@@ -72,6 +77,8 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
       endpoints: usable(all, view),
       localEndpoints: usable(local),
       readyLocalIPs: local.flatMap(({ endpoint, isReady }) => (isReady ? [endpoint.ip] : [])),
+      servingIPs:
+        port.protocol === 'UDP' ? all.flatMap(({ endpoint, isServing }) => (isServing ? [endpoint.ip] : [])) : NONE,
       isExternalLocal: spec.externalTrafficPolicy === 'Local',
       isInternalLocal: spec.internalTrafficPolicy === 'Local',
       affinitySeconds:

@@ -61,6 +61,8 @@ interface Fakes {
   clock?: ManualClock;
   hasRules?: () => Promise<boolean>;
   conntrack?: RunConntrack;
+  /** What the kernel knows, as conntrack(8) lists it. */
+  flows?: () => string[];
   /** In the place of the one that writes rules of nftables. */
   renderer?: Renderer;
 }
@@ -68,7 +70,13 @@ interface Fakes {
 function start(
   informers: Informers,
   nft: (commands: readonly string[]) => Promise<void>,
-  { clock = new ManualClock(), hasRules = async () => true, conntrack = async () => undefined, renderer }: Fakes = {},
+  {
+    clock = new ManualClock(),
+    hasRules = async () => true,
+    conntrack = async () => undefined,
+    flows = () => [],
+    renderer,
+  }: Fakes = {},
 ) {
   const controller = new AbortController();
   aborts.push(controller);
@@ -88,6 +96,9 @@ function start(
     nft,
     hasRules,
     conntrack,
+    listFlows: async function* () {
+      yield* flows();
+    },
     ...(renderer && { renderer: () => renderer }),
   });
   return { ...proxy, clock };
@@ -181,6 +192,28 @@ test('who asks an endpoint that is lost is led anew, once the rules are in force
   waiting.shift()?.();
   await turn();
   expect(done.slice(4)).toEqual(['--dst-nat']); // all that is half open
+});
+
+test('a flow whose endpoint went while nobody kept the rules is led anew, once they are in force', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', { ...service, spec: { ...service.spec, ports: [{ port: 53, protocol: 'UDP' }] } });
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.2'));
+  const done: string[] = [];
+  const flowTo = (ip: string) =>
+    `udp 17 9 src=10.0.0.7 dst=10.96.0.20 sport=1 dport=53 src=${ip} dst=10.0.0.7 sport=53`;
+  const fakes = {
+    flows: () => {
+      done.push('list');
+      return ['10.244.1.2', '10.244.1.9'].map(flowTo);
+    },
+    conntrack: async (call: readonly string[]) => void done.push(call.slice(-3).join(' ')),
+  };
+  const { ready } = start(informers, async () => void done.push('rules'), fakes);
+  await ready;
+  expect(done).toEqual(['rules', 'list', '53 --reply-src 10.244.1.9']);
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.3'));
+  await turn();
+  expect(done.slice(3).filter((each) => each === 'list')).toEqual([]); // from now on it is known who goes
 });
 
 test('the zone of the node tells which endpoints are for it, also when it changes', async () => {

@@ -14,7 +14,7 @@ import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
 import type { FillTable, FindDifferences, HasRules, RunNft } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
-import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
+import { type ListFlows, listFlows, type RunConntrack, runConntrack } from './conntrack.ts';
 import { FrontOwners } from './front-owners.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
@@ -25,6 +25,7 @@ import type { ListSets } from './remembered-clients.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
 import { type ProxyView, type ServicePort, servicePortsOf } from './service-port.ts';
+import { UdpFlows } from './udp-flows.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
 /** What is marked: `service default/web`, `pod default/web-0`. */
@@ -49,6 +50,7 @@ export interface ProxyOptions {
   findDifferences?: FindDifferences;
   listSets?: ListSets;
   conntrack?: RunConntrack;
+  listFlows?: ListFlows;
 }
 
 export interface Proxy {
@@ -71,8 +73,7 @@ class FamilyProxy {
   readonly #context: TableContext;
   readonly #owners = new FrontOwners();
   readonly #renderer: Renderer;
-  /** Those whose flows outlive a change: UDP. */
-  readonly #flowing = new Map<string, ServicePort[]>();
+  readonly #udpFlows: UdpFlows;
   readonly #lostEndpoints: LostEndpoints;
   readonly #healthChecks: HealthChecks;
   readonly #loop: ApplyLoop;
@@ -83,6 +84,7 @@ class FamilyProxy {
     this.#options = options;
     this.#context = context;
     this.#renderer = options.renderer?.(context) ?? new NftRenderer(context, options);
+    this.#udpFlows = new UdpFlows(context.family, { conntrack, listFlows: options.listFlows ?? listFlows, log });
     this.#lostEndpoints = new LostEndpoints(context.family, { conntrack, log });
     this.#healthChecks = new HealthChecks(log);
     const services = informers.for(Service);
@@ -167,14 +169,14 @@ class FamilyProxy {
     applied();
     forgetLost();
     for (const [key, found] of ports) this.#answerHealthChecks(key, found);
-    await this.#forgetFlows(ports);
+    await this.#udpFlows.follow(ports);
   }
 
   /** Whether more than the rules is to be done for a Service: for few among thousands, so that no other is kept until then. */
   #isFollowedUp(key: string, service: schema.Service | undefined, ports: readonly ServicePort[] = []): boolean {
     return (
       this.#healthChecks.has(key) ||
-      this.#flowing.has(key) ||
+      this.#udpFlows.has(key) ||
       this.#healthCheckPortOf(service) !== undefined ||
       ports.some(({ protocol }) => protocol === 'udp')
     );
@@ -200,23 +202,6 @@ class FamilyProxy {
 
   #answersItself(clusterIPs: readonly string[]): boolean {
     return clusterIPs.length > 0 && clusterIPs.every((ip) => this.#context.ownAddresses.includes(ip));
-  }
-
-  async #forgetFlows(ports: ReadonlyMap<string, ServicePort[]>): Promise<void> {
-    for (const [key, after] of ports) {
-      const now = after.filter(({ protocol }) => protocol === 'udp');
-      const before = this.#flowing.get(key);
-      if (now.length > 0) this.#flowing.set(key, now);
-      else if (before) this.#flowing.delete(key);
-      const stale = before ? staleFlows(before, now) : [];
-      for (const call of stale) {
-        await (this.#options.conntrack ?? runConntrack)(call).catch((error: unknown) =>
-          this.#options.log.warn('could not forget UDP flows; clients may wait for their time-out', {
-            error: String(error),
-          }),
-        );
-      }
-    }
   }
 }
 
