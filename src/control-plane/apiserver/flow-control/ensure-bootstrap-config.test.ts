@@ -2,10 +2,12 @@ import { expect, test } from 'vitest';
 import { FlowSchema } from '#api/flowcontrol/v1/flow-schema.ts';
 import { PriorityLevelConfiguration } from '#api/flowcontrol/v1/priority-level-configuration.ts';
 import { silentLog } from '#base/log.ts';
+import { ManualClock } from '#base/manual-clock.ts';
 import { Client } from '#client/client.ts';
 import { SharedInformers } from '#client/informers.ts';
-import type { Transport } from '#client/transport.ts';
+import { type Transport, Unreachable } from '#client/transport.ts';
 import { startCluster } from '#testing/cluster.ts';
+import { fixedInformers } from '#testing/fixed-informers.ts';
 import { keepBootstrapConfig } from './ensure-bootstrap-config.ts';
 
 const ADMIN = { name: 'admin', groups: ['system:masters'] };
@@ -39,5 +41,29 @@ test('what is kept is looked at every minute without a request, and what is mand
     undefined,
   ]);
   expect(requests).toEqual(['POST', 'POST']);
+  stopping.abort();
+});
+
+test('what could not be put right is tried again a minute later, though nothing has changed', async () => {
+  const clock = new ManualClock();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let tries = 0;
+  const transport = {
+    async request() {
+      tries++;
+      throw new Unreachable('the server is away');
+    },
+  };
+  const client = new Client(transport as unknown as Transport);
+  keepBootstrapConfig({ client, informers: fixedInformers(), clock, log: silentLog, signal });
+  const triesInAMinute = async () => {
+    const before = tries;
+    clock.advance(60_000);
+    await new Promise(setImmediate);
+    return tries - before;
+  };
+  expect(await triesInAMinute()).toBeGreaterThan(0);
+  expect(await triesInAMinute()).toBeGreaterThan(0);
   stopping.abort();
 });

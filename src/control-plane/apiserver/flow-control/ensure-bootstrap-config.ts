@@ -56,13 +56,24 @@ export interface KeepOptions {
   signal: AbortSignal;
 }
 
-/** Again every minute until the signal aborts. What is as it should be costs no request: flow control follows it anyway. */
+/**
+ * Again every minute until the signal aborts. What is as it should be costs no request: flow control follows it anyway; and
+ * what was found so is not gone through again before something changes.
+ */
 export function keepBootstrapConfig({ client, informers, clock, log, signal }: KeepOptions): void {
   const followed = new Map(KINDS.map((kind) => [kind, informers.for(kind)]));
+  let isKept = false;
+  const mayDiffer = () => {
+    isKept = false;
+  };
+  for (const informer of followed.values()) informer.onChange(mayDiffer);
   const look = () => {
     timer = clock.timer(EVERY_MS, look);
+    if (isKept) return;
     if ([...followed.values()].some(({ hasSynced }) => !hasSynced)) return; // nobody knows what is there
+    isKept = true;
     ensureBootstrapConfig(client, (kind) => followed.get(kind)?.list() ?? []).catch((error: unknown) => {
+      mayDiffer();
       if (!signal.aborted) log.warn('the objects of priority and fairness could not be kept', { error: String(error) });
     });
   };
