@@ -5,6 +5,7 @@
 import {
   Document,
   type DocumentOptions,
+  isCollection,
   isMap,
   isScalar,
   isSeq,
@@ -15,11 +16,15 @@ import {
   type ScalarTag,
   type SchemaOptions,
   type Tags,
+  visit,
   type YAMLParseError,
 } from 'yaml';
 import { parseJson, parseWithoutDuplicates } from './codec-json.ts';
+import { goSource } from './go-text.ts';
+import type { Json } from './json-value.ts';
 import { readPlainYaml } from './plain-yaml.ts';
 import { setOwn } from './set-own.ts';
+import { yamlProblem } from './yaml-problem.ts';
 
 /** `duplicates`: upstream's text for keys that stand twice, one line each; only when asked for. */
 export type ParsedYaml = { value: unknown; duplicates: readonly string[] } | { problem: string };
@@ -135,6 +140,7 @@ function asYaml(
     if (!document) return { value: null, duplicates: [] };
     const [error] = document.errors;
     if (error) return { problem: `error converting YAML to JSON: ${syntaxProblem(text, error)}` };
+    refuseOddKeys(document);
     const value = jsonValue(document.toJS({ maxAliasCount: MAX_ALIASES }), 0);
     return { value, duplicates: findDuplicates ? duplicateKeys(document, text) : [] };
   } catch (failure) {
@@ -144,16 +150,34 @@ function asYaml(
 
 /** The package's reader is recursive, and reports the end of the stack like a mistake in the text. */
 const syntaxProblem = (text: string, { pos, message }: YAMLParseError): string =>
-  /call stack/.test(message) ? TOO_DEEP : `yaml: ${lineOf(text, pos[0])}${message}`;
+  /call stack/.test(message) ? TOO_DEEP : `yaml: ${yamlProblem(text) ?? `${lineOf(text, pos[0])}${message}`}`;
 
 function problemOf(failure: unknown): string {
   if (failure instanceof NotJson) return failure.message;
-  if (failure instanceof ReferenceError) return 'yaml: document contains excessive aliasing';
+  if (failure instanceof ReferenceError) return aliasProblem(failure);
   if (failure instanceof RangeError) return TOO_DEEP;
+  if (failure instanceof Error && failure.message.startsWith('Merge sources'))
+    return 'yaml: map merge requires map or sequence of maps as the value';
   throw failure;
 }
 
 class NotJson extends Error {}
+
+function aliasProblem({ message }: ReferenceError): string {
+  const [, name] = /^Unresolved alias .*: (\S+)$/.exec(message) ?? [];
+  return name ? `yaml: unknown anchor '${name}' referenced` : 'yaml: document contains excessive aliasing';
+}
+
+/** `{{ .name }}`, of a template that nobody has filled in, is a map with a map as its key. */
+function refuseOddKeys(document: Document.Parsed): void {
+  visit(document, {
+    Pair(_, { key }) {
+      if (!isCollection(key)) return;
+      const text = goSource(jsonValue(key.toJS(document, { maxAliasCount: MAX_ALIASES }), 0) as Json);
+      throw new NotJson(`yaml: invalid map key: ${text.replaceAll('map[string]', 'map[interface {}]')}`);
+    },
+  });
+}
 
 const MAX_DEPTH = 1000;
 const TOO_DEEP = 'yaml: exceeded max depth of 1000';

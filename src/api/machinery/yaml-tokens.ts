@@ -1,0 +1,314 @@
+/**
+ * Cuts a text into the tokens of YAML 1.1 and, where it can go no further, says why in the words that users of Go's reader
+ * know. Asked only once a text is known to be broken: what the values are is of no interest here.
+ * Source: YAML 1.1, chapters 4 to 9; libyaml's scanner for the complaints and where each is found.
+ */
+
+import { isBlank, isBreak, isSpace, YamlComplaint, YamlCursor } from './yaml-cursor.ts';
+import { type ScalarPlace, skipBlockScalar, skipPlain, skipQuoted } from './yaml-scalars.ts';
+
+export type YamlTokenType =
+  | ('alias' | 'properties' | 'scalar' | 'key' | 'value' | 'directive' | 'document start' | 'end of text')
+  | ('block sequence' | 'block mapping' | 'block entry' | 'block end')
+  | ('[' | ']' | '{' | '}' | ',');
+
+export interface YamlToken {
+  type: YamlTokenType;
+  /** From 0 on. */
+  line: number;
+  /** Of a tag: what stands before its name, `!a!`. */
+  handle?: string;
+}
+
+/** A token that becomes a key when a colon follows it on its line. */
+interface PossibleKey {
+  /** The number of its token. */
+  at: number;
+  offset: number;
+  line: number;
+  column: number;
+  isRequired: boolean;
+}
+
+const LONGEST_KEY = 1024;
+const MAX_DEPTH = 1000;
+
+/** Every token up to the first complaint, as far as it is certain then what each of them is. */
+export function yamlTokens(text: string): { tokens: readonly YamlToken[]; complaint?: YamlComplaint } {
+  const scanner = new Scanner(text);
+  try {
+    for (let hasMore = true; hasMore; ) hasMore = scanner.next();
+  } catch (error) {
+    if (!(error instanceof YamlComplaint)) throw error;
+    return { tokens: scanner.certainTokens, complaint: error };
+  }
+  return { tokens: scanner.tokens };
+}
+
+class Scanner {
+  readonly tokens: YamlToken[] = [];
+  readonly #cursor: YamlCursor;
+  #indent = -1;
+  readonly #indents: number[] = [];
+  /** Open brackets. */
+  #level = 0;
+  /** By level: at most one is possible in each. */
+  readonly #keys = new Map<number, PossibleKey>();
+  #mayBeKey = true;
+
+  constructor(text: string) {
+    this.#cursor = new YamlCursor(text);
+  }
+
+  /** Those before the first that may still become a key. */
+  get certainTokens(): readonly YamlToken[] {
+    const possible = [...this.#keys.values()].map(({ at }) => at);
+    return this.tokens.slice(0, Math.min(...possible, this.tokens.length));
+  }
+
+  get #place(): ScalarPlace {
+    return { indent: this.#indent, inFlow: this.#inFlow };
+  }
+
+  get #inFlow(): boolean {
+    return this.#level > 0;
+  }
+
+  /** @returns whether there is more. */
+  next(): boolean {
+    this.#toNextToken();
+    this.#dropOldKeys();
+    this.#unroll(this.#cursor.column);
+    const { char, behind } = this.#cursor;
+    if (char === undefined) return this.#endOfText();
+    if (this.#cursor.column === 0 && char === '%') return this.#directive();
+    if (this.#cursor.isAtDocumentMark) return this.#documentMark();
+    if (char === '[' || char === '{') return this.#open(char);
+    if (char === ']' || char === '}') return this.#close(char);
+    if (char === ',') return this.#separator();
+    if (char === '-' && isSpace(behind)) return this.#blockEntry();
+    if (char === '?' && (this.#inFlow || isSpace(behind))) return this.#explicitKey();
+    if (char === ':' && (this.#inFlow || isSpace(behind))) return this.#value();
+    if (char === '*' || char === '&') return this.#anchor(char === '*' ? 'alias' : 'properties');
+    if (char === '!') return this.#tag();
+    if ((char === '|' || char === '>') && !this.#inFlow) return this.#blockScalar();
+    if (char === "'" || char === '"') return this.#quoted();
+    const isPlain = !/[-?:,[\]{}#&*!|>'"%@`]/.test(char) && !isBlank(char);
+    if (isPlain || char === '-' || (!this.#inFlow && (char === '?' || char === ':'))) return this.#plain();
+    return this.#cursor.complain('found character that cannot start any token');
+  }
+
+  #add(type: YamlTokenType, line = this.#cursor.line): void {
+    this.tokens.push({ type, line });
+  }
+
+  #toNextToken(): void {
+    for (;;) {
+      while (this.#cursor.char === ' ' || ((this.#inFlow || !this.#mayBeKey) && this.#cursor.char === '\t'))
+        this.#cursor.skip();
+      if (this.#cursor.char === '#') this.#cursor.skipLine();
+      if (!isBreak(this.#cursor.char)) return;
+      this.#cursor.skipBreak();
+      if (!this.#inFlow) this.#mayBeKey = true;
+    }
+  }
+
+  /** A key stands on one line, and is short. */
+  #dropOldKeys(): void {
+    for (const [level, key] of this.#keys) {
+      if (key.line === this.#cursor.line && this.#cursor.at - key.offset <= LONGEST_KEY) continue;
+      if (key.isRequired) this.#cursor.complain("could not find expected ':'");
+      this.#keys.delete(level);
+    }
+  }
+
+  #dropKey(): void {
+    if (this.#keys.get(this.#level)?.isRequired) this.#cursor.complain("could not find expected ':'");
+    this.#keys.delete(this.#level);
+  }
+
+  #noteKey(): void {
+    if (!this.#mayBeKey) return;
+    this.#dropKey();
+    this.#keys.set(this.#level, {
+      at: this.tokens.length,
+      offset: this.#cursor.at,
+      line: this.#cursor.line,
+      column: this.#cursor.column,
+      isRequired: !this.#inFlow && this.#indent === this.#cursor.column,
+    });
+  }
+
+  /** A collection begins where a line stands further in than those before. */
+  #roll(
+    column: number,
+    type: 'block sequence' | 'block mapping',
+    at = this.tokens.length,
+    line = this.#cursor.line,
+  ): void {
+    if (this.#inFlow || this.#indent >= column) return;
+    this.#indents.push(this.#indent);
+    this.#indent = column;
+    this.tokens.splice(at, 0, { type, line });
+  }
+
+  #unroll(column: number): void {
+    if (this.#inFlow) return;
+    while (this.#indent > column) {
+      this.#add('block end');
+      this.#indent = this.#indents.pop() ?? -1;
+    }
+  }
+
+  #endOfText(): boolean {
+    this.#cursor.toNextLine();
+    this.#unroll(-1);
+    this.#dropKey();
+    this.#add('end of text');
+    return false;
+  }
+
+  /** What is asked about is the first document: where it ends, all ends. */
+  #documentMark(): boolean {
+    this.#unroll(-1);
+    this.#dropKey();
+    this.#mayBeKey = false;
+    if (this.#cursor.char === '.' || this.tokens.some(({ type }) => type !== 'directive')) {
+      this.#add('end of text');
+      return false;
+    }
+    this.#add('document start');
+    this.#cursor.skip(3);
+    return true;
+  }
+
+  #directive(): boolean {
+    this.#unroll(-1);
+    this.#dropKey();
+    this.#mayBeKey = false;
+    const [, name = ''] = /^%([\w-]*)/.exec(this.#cursor.ahead(100)) ?? [];
+    if (name === '') this.#cursor.complain('could not find expected directive name');
+    if (name !== 'YAML' && name !== 'TAG') this.#cursor.complain('found unknown directive name');
+    this.#add('directive');
+    this.#cursor.skipLine();
+    return true;
+  }
+
+  #open(bracket: '[' | '{'): boolean {
+    this.#noteKey();
+    if (++this.#level > MAX_DEPTH) throw new YamlComplaint(`exceeded max depth of ${MAX_DEPTH}`, 0);
+    this.#mayBeKey = true;
+    this.#add(bracket);
+    this.#cursor.skip();
+    return true;
+  }
+
+  #close(bracket: ']' | '}'): boolean {
+    this.#dropKey();
+    if (this.#inFlow) this.#level--;
+    this.#mayBeKey = false;
+    this.#add(bracket);
+    this.#cursor.skip();
+    return true;
+  }
+
+  #separator(): boolean {
+    this.#dropKey();
+    this.#mayBeKey = true;
+    this.#add(',');
+    this.#cursor.skip();
+    return true;
+  }
+
+  #blockEntry(): boolean {
+    if (!this.#inFlow && !this.#mayBeKey)
+      this.#cursor.complain('block sequence entries are not allowed in this context');
+    this.#roll(this.#cursor.column, 'block sequence');
+    this.#dropKey();
+    this.#mayBeKey = true;
+    this.#add('block entry');
+    this.#cursor.skip();
+    return true;
+  }
+
+  #explicitKey(): boolean {
+    if (!this.#inFlow && !this.#mayBeKey) this.#cursor.complain('mapping keys are not allowed in this context');
+    this.#roll(this.#cursor.column, 'block mapping');
+    this.#dropKey();
+    this.#mayBeKey = !this.#inFlow;
+    this.#add('key');
+    this.#cursor.skip();
+    return true;
+  }
+
+  #value(): boolean {
+    const key = this.#keys.get(this.#level);
+    if (key) {
+      this.tokens.splice(key.at, 0, { type: 'key', line: key.line });
+      this.#roll(key.column, 'block mapping', key.at, key.line);
+      this.#keys.delete(this.#level);
+      this.#mayBeKey = false;
+    } else {
+      if (!this.#inFlow && !this.#mayBeKey) this.#cursor.complain('mapping values are not allowed in this context');
+      this.#roll(this.#cursor.column, 'block mapping');
+      this.#mayBeKey = !this.#inFlow;
+    }
+    this.#add('value');
+    this.#cursor.skip();
+    return true;
+  }
+
+  #anchor(type: 'alias' | 'properties'): boolean {
+    this.#noteKey();
+    this.#mayBeKey = false;
+    const line = this.#cursor.line;
+    this.#cursor.skip();
+    const start = this.#cursor.at;
+    while (/[\w-]/.test(this.#cursor.char ?? '')) this.#cursor.skip();
+    const behind = this.#cursor.char;
+    if (this.#cursor.at === start || !(isSpace(behind) || /[?:,\]}%@`]/.test(behind ?? '')))
+      this.#cursor.complain('did not find expected alphabetic or numeric character');
+    this.#add(type, line);
+    return true;
+  }
+
+  #tag(): boolean {
+    this.#noteKey();
+    this.#mayBeKey = false;
+    const start = this.#cursor.at;
+    const isVerbatim = this.#cursor.behind === '<';
+    while (!isSpace(this.#cursor.char) && !(this.#inFlow && this.#cursor.char === ',')) this.#cursor.skip();
+    const tag = this.#cursor.since(start);
+    if (isVerbatim && tag.length < 3) this.#cursor.complain('did not find expected tag URI');
+    if (isVerbatim && !tag.endsWith('>')) this.#cursor.complain("did not find the expected '>'");
+    const [handle = ''] = isVerbatim ? [] : (/^![\w-]*!/.exec(tag) ?? []);
+    this.tokens.push({ type: 'properties', line: this.#cursor.line, handle });
+    return true;
+  }
+
+  #blockScalar(): boolean {
+    this.#dropKey();
+    this.#mayBeKey = true;
+    const { line } = this.#cursor;
+    skipBlockScalar(this.#cursor, this.#place);
+    this.#add('scalar', line);
+    return true;
+  }
+
+  #quoted(): boolean {
+    this.#noteKey();
+    this.#mayBeKey = false;
+    const { line } = this.#cursor;
+    skipQuoted(this.#cursor);
+    this.#add('scalar', line);
+    return true;
+  }
+
+  #plain(): boolean {
+    this.#noteKey();
+    const { line } = this.#cursor;
+    this.#mayBeKey = skipPlain(this.#cursor, this.#place);
+    this.#add('scalar', line);
+    return true;
+  }
+}
