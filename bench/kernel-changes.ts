@@ -51,13 +51,14 @@ export async function timedKernelChanges(
   const client = () => new Client(new NodeTransport({ ...endpoint, clock: systemClock, userAgent: 'bench' }));
   const ended = new AbortController();
   const shared = { clock: systemClock, random: systemRandom, log: silentLog, signal: ended.signal };
+  const nft = namespace.waitingNft(ended.signal);
   let isAwaited: (commands: readonly string[]) => boolean = () => false;
   let inForce: () => void = () => undefined;
   const running = start({
     informers: new SharedInformers({ client: client(), ...shared }),
     ...shared,
     nft: async (commands) => {
-      await namespace.nft(commands);
+      await nft(commands);
       if (isAwaited(commands)) inForce();
     },
   });

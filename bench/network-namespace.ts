@@ -1,11 +1,13 @@
 /** A network of a measure's own, so that its rules meet nobody's packets. Needs root, iproute2, nsenter and nftables. */
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { RunNft } from '#network/netfilter/nft.ts';
+import { execFileSync } from 'node:child_process';
+import { type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { WaitingNft } from '#network/netfilter/waiting-nft.ts';
 import type { Bench } from './bench.ts';
 
 export interface NetworkNamespace {
   nft: RunNft;
+  /** One that waits, as a node has one. */
+  waitingNft(signal: AbortSignal): RunNft;
   /** ms that the nft command takes for these commands: the least that any proxy pays who does not speak netlink itself. */
   nftMs(commands: readonly string[]): Promise<number>;
 }
@@ -19,19 +21,11 @@ export function makeNetworkNamespace(bench: Bench): string {
 }
 
 export function networkNamespace(name: string): NetworkNamespace {
-  const nft: RunNft = async (commands) => {
-    const args = [`--net=/run/netns/${name}`, 'nft', '-f', '-'];
-    const child = spawn('nsenter', args, { stdio: ['pipe', 'ignore', 'pipe'] });
-    let complaint = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (complaint.length < 4096) complaint += text;
-    });
-    child.stdin.end(`${commands.join('\n')}\n`);
-    const [code] = await once(child, 'close');
-    if (code !== 0) throw new Error(complaint || `nft ended with ${code}`);
-  };
+  const command = ['nsenter', `--net=/run/netns/${name}`, 'nft'];
+  const nft: RunNft = (commands) => runNft(commands, { command });
   return {
     nft,
+    waitingNft: (signal) => new WaitingNft({ signal, command }).run,
     nftMs: async (commands) => {
       const began = performance.now();
       await nft(commands);

@@ -19,7 +19,9 @@ import { ingressSource } from '#network/ingress/ingress-source.ts';
 import { METRICS_PORT } from '#network/ingress/metrics-server.ts';
 import { startIngress } from '#network/ingress/start-ingress.ts';
 import { familiesOf, familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
+import type { RunNft } from '#network/netfilter/nft.ts';
 import { RuleWatch } from '#network/netfilter/rule-watch.ts';
+import { WaitingNft } from '#network/netfilter/waiting-nft.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { IPVS_DEPRECATED } from '#network/proxy/ipvs-support.ts';
 import { removeOtherModes, rendererOf } from '#network/proxy/modes.ts';
@@ -45,9 +47,12 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const component = componentProcess('net');
   const sockets = inheritedSockets(systemClock);
   await endEarlierWriters(resolve(values.config ?? ''), systemClock);
-  const ruleWatch = new RuleWatch({ clock: systemClock, log: component.log, signal: component.signal });
-  const proxy = startNodeProxy(component, config, ruleWatch);
-  const parts = [startNodePolicy(component, config, ruleWatch), proxy];
+  const rules: NodeRules = {
+    ruleWatch: new RuleWatch({ clock: systemClock, log: component.log, signal: component.signal }),
+    nft: new WaitingNft({ signal: component.signal }).run,
+  };
+  const proxy = startNodeProxy(component, config, rules);
+  const parts = [startNodePolicy(component, config, rules), proxy];
   await Promise.all([...parts.map(({ ready }) => ready), startNodeDns(component, config, sockets)]);
   await startNodeIngress(component, config, { sockets: await sockets, place: proxy.place });
   component.log.info('kube-proxy, network policies and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
@@ -56,16 +61,22 @@ export async function runNet(args: readonly string[]): Promise<void> {
   process.exit(0);
 }
 
-function startNodePolicy(component: ComponentProcess, config: NodeConfig, ruleWatch: RuleWatch) {
+/** What kube-proxy and policies share. */
+interface NodeRules {
+  ruleWatch: RuleWatch;
+  nft: RunNft;
+}
+
+function startNodePolicy(component: ComponentProcess, config: NodeConfig, rules: NodeRules) {
   const { credentialsDir, nodeName, podRanges } = config;
   const { log, signal } = component;
   const access = { folder: credentialsDir, file: 'network-policy.conf', userAgent: 'kedge-network-policy' };
   const { informers } = apiAccess(component, access);
   const tables = familiesOf(podRanges).map((family) => ({ family, podRanges: ofFamily(family, podRanges) }));
-  return startNetworkPolicy({ nodeName, informers, clock: systemClock, log, signal, tables, ruleWatch });
+  return startNetworkPolicy({ nodeName, informers, clock: systemClock, log, signal, tables, ...rules });
 }
 
-function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWatch: RuleWatch) {
+function startNodeProxy(component: ComponentProcess, config: NodeConfig, { ruleWatch, nft }: NodeRules) {
   const { log, signal } = component;
   const access = { folder: config.credentialsDir, userAgent: 'kube-proxy' };
   const { client, informers: proxy } = apiAccess(component, { ...access, file: 'kube-proxy.conf' });
@@ -105,7 +116,7 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWat
     signal,
     tables,
     ruleWatch,
-    renderer: (table) => rendererOf(mode, table, config),
+    renderer: (table) => rendererOf(mode, table, { ipvsScheduler: config.ipvsScheduler, nft }),
   });
   // Only when this mode's rules are in force: there is no moment without any.
   const ready = running.ready

@@ -5,6 +5,7 @@ import type { NetworkPolicySpec } from '#api/generated/schema.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import { systemClock } from '#cmd/system-clock.ts';
+import { WaitingNft } from '#network/netfilter/waiting-nft.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { pod } from '#testing/builders.ts';
 import { type FixedInformers, fixedInformers } from '#testing/fixed-informers.ts';
@@ -43,6 +44,7 @@ beforeEach(async () => {
   ]);
   ending = new AbortController();
   transactions = 0;
+  const { run } = new WaitingNft({ signal: ending.signal, command: lab.commandIn('node', 'nft') });
   const running = startNetworkPolicy({
     nodeName: 'node1',
     informers,
@@ -52,7 +54,7 @@ beforeEach(async () => {
     tables: [{ family: 'ipv4', podRanges: ['10.244.1.0/24'] }],
     hasRules: async () => true,
     nft: async (commands) => {
-      lab.inside('node', 'nft', ['-f', '-'], `${commands.join('\n')}\n`);
+      await run(commands);
       transactions++;
       wake();
     },

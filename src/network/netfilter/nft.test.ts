@@ -22,7 +22,7 @@ async function withNft(script: string, use: () => Promise<void>): Promise<void> 
 
 test('a transaction that does not end is ended, and nobody claims to know what it did', () =>
   withNft('exec sleep 600', () =>
-    expect(runNft(['add table ip x'], 50)).rejects.toMatchObject({
+    expect(runNft(['add table ip x'], { longestMs: 50 })).rejects.toMatchObject({
       code: 'NftKilled',
       message: expect.stringContaining('whether the rules took effect is not known'),
     }),

@@ -25,9 +25,16 @@ export type RunNft = (commands: readonly string[]) => Promise<void>;
 /** After this the command is killed; a large transaction on a busy machine takes a second or two. */
 const LONGEST_MS = 30_000;
 
-export async function runNft(commands: readonly string[], longestMs = LONGEST_MS): Promise<void> {
+export const NFT: readonly string[] = ['nft'];
+
+/** @param options for tests: `command` is what is run instead, as an argument array. */
+export async function runNft(
+  commands: readonly string[],
+  { longestMs = LONGEST_MS, command = NFT }: { longestMs?: number; command?: readonly string[] } = {},
+): Promise<void> {
+  const [program = '', ...args] = command;
   const input = `${commands.join('\n')}\n`;
-  judge(await runWithWholeInput({ program: 'nft', args: ['-f', '-'], input, longestMs }));
+  judge(await runWithWholeInput({ program, args: [...args, '-f', '-'], input, longestMs }));
 }
 
 /** Replaces a table, `ip kube-proxy`, by what these commands build, some of them at a time: at once or not at all. */

@@ -27,9 +27,10 @@ const SERVICES_AT_A_TIME = 500;
 export interface IpvsOptions {
   /** How endpoints are chosen, by the kernel's name. */
   scheduler?: string | undefined;
+  /** undefined: one is started for each change. */
+  nft?: RunNft | undefined;
   /** For tests, as the rest. */
   run?: RunTool;
-  nft?: RunNft;
   hasRules?: HasRules;
   findDifferences?: FindDifferences;
 }

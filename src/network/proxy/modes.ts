@@ -1,6 +1,6 @@
 /** kube-proxy's modes, by upstream's names. Source: KubeProxyConfiguration, `mode`. */
 import { familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
-import { type HasRules, hasRules } from '#network/netfilter/nft.ts';
+import { fillTable, type HasRules, hasRules, type RunNft } from '#network/netfilter/nft.ts';
 import { IptablesRenderer } from './iptables-renderer.ts';
 import { DUMMY } from './ipvs-addresses.ts';
 import { IpvsRenderer } from './ipvs-renderer.ts';
@@ -15,12 +15,14 @@ export type ProxyMode = 'nftables' | 'iptables' | 'ipvs';
 /** What only some modes ask for. */
 export interface ModeOptions {
   ipvsScheduler?: string | undefined;
+  /** What changes are made with; undefined: an nft is started for each. */
+  nft?: RunNft;
 }
 
 const RENDERERS: Record<ProxyMode, (context: TableContext, options: ModeOptions) => Renderer> = {
-  nftables: (context) => new NftRenderer(context),
+  nftables: (context, { nft }) => new NftRenderer(context, { nft, fillTable }),
   iptables: (context) => new IptablesRenderer(context),
-  ipvs: (context, { ipvsScheduler: scheduler }) => new IpvsRenderer(context, { scheduler }),
+  ipvs: (context, { ipvsScheduler: scheduler, nft }) => new IpvsRenderer(context, { scheduler, nft }),
 };
 
 export const rendererOf = (mode: ProxyMode, context: TableContext, options: ModeOptions = {}): Renderer =>

@@ -1,0 +1,149 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { WaitingNft } from './waiting-nft.ts';
+
+/** Stands for nft: $0.own is what it was started for, $0.line what it did while it waited for more, $0.starts how often it began to. */
+const NFT = `#!/bin/sh
+[ "$1" = --interactive ] || exec cat >> "$0.own"
+echo $$ >> "$0.starts"
+echo "Cannot read termcap database" >&2
+while IFS= read -r line; do
+  case "$line" in
+    kedge-*) printf 'Error: syntax error, unexpected newline\\n%s\\n      ^\\n' "$line" >&2 ;;
+    refused*) printf 'Error: No such table\\n%s\\n^^^^^^^\\n' "$line" >&2 ;;
+    endless*) exec sleep 600 ;;
+    '') ;;
+    *) echo "$line" >> "$0.line" ;;
+  esac
+done
+`;
+
+let folder: string;
+let ending: AbortController;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kedge-waiting-'));
+  ending = new AbortController();
+});
+afterEach(async () => {
+  ending.abort();
+  await vi.waitUntil(() => waiting().length === 0);
+  rmSync(folder, { recursive: true });
+});
+
+function waitingNft(script = NFT, longestMs = 30_000): WaitingNft {
+  const program = join(folder, 'nft');
+  writeFileSync(program, script);
+  chmodSync(program, 0o755);
+  return new WaitingNft({ signal: ending.signal, longestMs, command: [program] });
+}
+
+const lines = (name: 'own' | 'line' | 'starts'): string[] => {
+  const path = join(folder, `nft.${name}`);
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
+};
+const starts = () => lines('starts').length;
+const waiting = () => lines('starts').filter((pid) => isAlive(pid));
+function isAlive(pid: string): boolean {
+  const path = `/proc/${pid}/stat`;
+  return existsSync(path) && !readFileSync(path, 'utf8').includes(') Z ');
+}
+
+/** Transactions until one is not done by an nft of its own. */
+async function untilOneWaits(nft: WaitingNft): Promise<void> {
+  const before = lines('line').length;
+  await vi.waitUntil(async () => {
+    await nft.run(['first']);
+    return lines('line').length > before;
+  });
+}
+
+test('the first transaction does not wait for one that waits; later ones are done by it, each on a line', async () => {
+  const nft = waitingNft();
+  await nft.run(['add table ip x', 'add chain ip x a']);
+  expect(lines('own')).toEqual(['add table ip x', 'add chain ip x a']);
+  await untilOneWaits(nft);
+  await nft.run(['add chain ip x b', 'add chain ip x c']);
+  expect(lines('line').at(-1)).toBe('add chain ip x b; add chain ip x c');
+  expect(starts()).toBe(1);
+});
+
+test('a refused transaction says why, and nothing of it is said of the next', async () => {
+  const nft = waitingNft();
+  await untilOneWaits(nft);
+  const refused = { code: 'NftRefused', message: 'Error: No such table\nrefused 1\n^^^^^^^' };
+  await expect(nft.run(['refused 1'])).rejects.toMatchObject(refused);
+  await nft.run(['second']);
+  expect(lines('line').at(-1)).toBe('second');
+});
+
+test('of several that are asked for at once each has its own answer', async () => {
+  const nft = waitingNft();
+  await untilOneWaits(nft);
+  const asked = ['a', 'refused 1', 'b', 'refused 2'].map((command) => nft.run([command]));
+  const answers = await Promise.allSettled(asked);
+  expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected']);
+  expect(lines('line').slice(-2)).toEqual(['a', 'b']);
+});
+
+test.each([
+  ['is long', ['x'.repeat(10_000)]],
+  ['has a comment', ['add chain ip x a # of ours', 'add chain ip x b']],
+  ['has lines', ['add chain ip x a {\n}']],
+])('a transaction that %s is done by an nft of its own', async (_, commands) => {
+  const nft = waitingNft();
+  await untilOneWaits(nft);
+  await nft.run(commands);
+  expect(lines('own').slice(-1)).toEqual(commands.join('\n').split('\n').slice(-1));
+});
+
+test('of one that was killed meanwhile nobody claims to know what it did; another comes after it', async () => {
+  const nft = waitingNft();
+  await untilOneWaits(nft);
+  const running = nft.run(['endless']);
+  for (const pid of waiting()) process.kill(Number(pid), 'SIGKILL');
+  await expect(running).rejects.toMatchObject({ code: 'NftKilled' });
+  await untilOneWaits(nft);
+  expect(starts()).toBe(2);
+});
+
+test('one that does not answer is ended', async () => {
+  const nft = waitingNft(NFT, 300);
+  await untilOneWaits(nft);
+  await expect(nft.run(['endless'])).rejects.toMatchObject({
+    code: 'NftKilled',
+    message: expect.stringContaining('whether the rules took effect is not known'),
+  });
+});
+
+test.each([
+  ['cannot wait', 'exit 1'],
+  ['does not say what it is to', 'while read -r line; do echo "What?" >&2; echo "$line" >&2; echo "$line" >&2; done'],
+])('where nft %s all is done without, and that is tried three times', async (_, script) => {
+  const nft = waitingNft(`#!/bin/sh\n[ "$1" = -f ] && exec cat >> "$0.own"\necho $$ >> "$0.starts"\n${script}\n`);
+  for (let i = 1; i <= 10; i++) {
+    await nft.run([`${i}`]);
+    await vi.waitUntil(() => starts() > 0 && waiting().length === 0);
+  }
+  expect(lines('own')).toHaveLength(10);
+  expect(starts()).toBe(3);
+});
+
+test('where there is no nft that is said', async () => {
+  const nft = new WaitingNft({ signal: ending.signal, command: [join(folder, 'nowhere')] });
+  await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('when all is over it ends after what it was given, and no other is started', async () => {
+  const nft = waitingNft();
+  await untilOneWaits(nft);
+  const last = nft.run(['last']);
+  ending.abort();
+  await last;
+  expect(lines('line').at(-1)).toBe('last');
+  await vi.waitUntil(() => waiting().length === 0);
+  await nft.run(['after all']);
+  expect(lines('own').at(-1)).toBe('after all');
+  expect(starts()).toBe(1);
+});

@@ -1,0 +1,161 @@
+/**
+ * One nft that stays, and takes transactions one after the other. To start one for each costs ten times what it does: its libraries
+ * are loaded, and the kernel lets nobody end who took something away before no packet can meet that any more. Source: nft(8),
+ * "--interactive".
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { NFT, NftKilled, NftRefused, type RunNft, runNft } from './nft.ts';
+
+/** It reads a character at a time: what is longer is done sooner by an nft of its own. */
+const LONGEST_LINE = 8_192;
+/** What cannot stand among others on one line: a comment, the end of a line, and what makes the next a part of it. */
+const NOT_ON_A_LINE = /[#\\\n]/;
+/** There may be none that can wait. */
+const MOST_VAIN_STARTS = 3;
+const LONGEST_MS = 30_000;
+const MOST_COMPLAINT = 4_096;
+
+export interface WaitingNftOptions {
+  /** When it aborts, the nft that waits ends, after what it was given. */
+  signal: AbortSignal;
+  /** For tests: after this it is killed. */
+  longestMs?: number;
+  /** For tests: what is run instead, as an argument array. */
+  command?: readonly string[];
+}
+
+export class WaitingNft {
+  readonly #options: Required<WaitingNftOptions>;
+  #isStarted = false;
+  #waiting: Session | undefined;
+  #vainStarts = 0;
+
+  constructor(options: WaitingNftOptions) {
+    this.#options = { longestMs: LONGEST_MS, command: NFT, ...options };
+  }
+
+  /** Until one waits, and for much at once, an nft is started. */
+  readonly run: RunNft = async (commands) => {
+    const line = commands.join('; ');
+    if (this.#waiting && line.length <= LONGEST_LINE && !NOT_ON_A_LINE.test(line)) {
+      const complaint = await this.#waiting.complaintAbout(line);
+      if (complaint) throw new NftRefused(complaint.slice(0, MOST_COMPLAINT));
+      return;
+    }
+    void this.#start();
+    await runNft(commands, this.#options);
+  };
+
+  async #start(): Promise<void> {
+    const { signal } = this.#options;
+    if (this.#isStarted || signal.aborted || this.#vainStarts >= MOST_VAIN_STARTS) return;
+    this.#vainStarts++;
+    const session = new Session(this.#options);
+    this.#isStarted = true;
+    const end = () => {
+      this.#waiting = undefined;
+      session.end();
+    };
+    signal.addEventListener('abort', end, { once: true });
+    void session.ended.then(() => {
+      signal.removeEventListener('abort', end);
+      this.#isStarted = false;
+      this.#waiting = undefined;
+    });
+    try {
+      await session.complaintAbout(''); // whatever it says of where it is run
+      if (await session.complaintAbout('')) return session.end(); // it does not speak as it is listened to
+    } catch {
+      return; // it ended: perhaps it was made without this
+    }
+    if (!signal.aborted) this.#waiting = session;
+    this.#vainStarts = 0;
+  }
+}
+
+interface Turn {
+  /** What it does not understand when it has done what stands before. */
+  end: string;
+  heard: string[];
+  resolve(complaint: string): void;
+  reject(error: Error): void;
+  late: NodeJS.Timeout;
+}
+
+/** What points at a word of the line before. */
+const UNDERLINE = /^[\s^~-]*$/;
+
+class Session {
+  readonly ended: Promise<void>;
+  readonly #child: ChildProcessByStdio<Writable, null, Readable>;
+  readonly #longestMs: number;
+  /** Given to it and not answered. */
+  readonly #turns: Turn[] = [];
+  #given = 0;
+  #rest = '';
+  #isEnded = false;
+
+  constructor({ command, longestMs }: Required<WaitingNftOptions>) {
+    const [program = '', ...args] = command;
+    this.#longestMs = longestMs;
+    // It would keep in its user's home what it was told.
+    const env = { ...process.env, LC_ALL: 'C', TERM: 'dumb', HOME: '/dev/null' };
+    this.#child = spawn(program, [...args, '--interactive'], { env, stdio: ['pipe', 'ignore', 'pipe'] });
+    this.#child.stdin.on('error', () => undefined); // `close` tells
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
+    const ended = new Promise<string>((resolve) => {
+      this.#child.on('error', ({ message }) => resolve(message));
+      this.#child.on('close', (code, signal) => resolve(signal ?? `it ended with ${code}`));
+    });
+    this.ended = ended.then((reason) => this.#end(reason));
+  }
+
+  /** Does what stands on a line. Rejects when it ends before it has said how that went. */
+  complaintAbout(line: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#isEnded) return reject(new NftKilled('it has ended'));
+      const end = `kedge-${++this.#given}`; // no command is one word
+      const late = setTimeout(() => this.#child.kill('SIGKILL'), this.#longestMs);
+      this.#turns.push({ end, heard: [], resolve, reject, late });
+      this.#child.stdin.write(`${line}\n${end}\n`);
+    });
+  }
+
+  /** After what it was given. */
+  end(): void {
+    this.#child.stdin.end();
+  }
+
+  #end(reason: string): void {
+    this.#isEnded = true;
+    for (const { reject, late } of this.#turns.splice(0)) {
+      clearTimeout(late);
+      reject(new NftKilled(reason));
+    }
+  }
+
+  #hear(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#hearLine(line);
+  }
+
+  #hearLine(line: string): void {
+    const [turn] = this.#turns;
+    if (!turn) return;
+    if (line.trim() !== turn.end) {
+      turn.heard.push(line);
+      return;
+    }
+    this.#turns.shift();
+    clearTimeout(turn.late);
+    turn.resolve(complaintIn(turn.heard));
+  }
+}
+
+/** Without what it said of the end itself: a line before, and one after, which comes first in what it says next. */
+function complaintIn(heard: readonly string[]): string {
+  const lines = heard.slice(UNDERLINE.test(heard[0] ?? '') ? 1 : 0, -1);
+  return lines.join('\n').trim();
+}
