@@ -1,6 +1,7 @@
 /**
  * All that is known of pods, namespaces and policies in one family of addresses, and what it means for the pods of this
- * node. Changes of other nodes' pods only move elements of sets; the rest is worked out again when it may have changed.
+ * node. Changes of other nodes' pods only move elements of sets; which policies mean a pod of this node is worked out again
+ * when the pod changed, or a policy that means it.
  */
 import type { NetworkPolicy, Pod } from '#api/generated/schema.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
@@ -29,12 +30,28 @@ interface KnownPolicy {
   chains: Partial<Record<Direction, Chain>>;
 }
 
+/** Of this node. */
+interface LocalPod extends PodFacts {
+  /** undefined: to be worked out. */
+  isolation: Isolation[] | undefined;
+}
+
+/** What a pod may have in one direction. */
+interface Isolation {
+  direction: Direction;
+  name: string;
+  rules: readonly string[];
+  /** Chains of the policies, which the rules jump to. */
+  allowed: readonly Chain[];
+}
+
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 
 export class PolicyState {
   readonly #view: { family: IpFamily; nodeName: string };
   readonly #pods = new Map<string, PodFacts>();
+  readonly #localPods = new Map<string, LocalPod>();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
   readonly #policies = new Map<string, KnownPolicy>();
   readonly #sets = new Map<string, PodSet>();
@@ -45,13 +62,14 @@ export class PolicyState {
   }
 
   putPod(key: string, pod: Pod | undefined): void {
-    const before = this.#pods.get(key);
     const now = pod && podFactsOf(pod, this.#view);
     if (now) this.#pods.set(key, now);
     else this.#pods.delete(key);
     const labels = this.#labelsOf(now);
     for (const set of this.#sets.values()) set.put(key, now, labels);
-    if (now?.isLocal || before?.isLocal) this.#plan = undefined;
+    if (now?.isLocal) this.#localPods.set(key, { ...now, isolation: undefined });
+    else if (!this.#localPods.delete(key)) return;
+    this.#plan = undefined;
   }
 
   putNamespace(name: string, labels: Readonly<Record<string, string>> | undefined): void {
@@ -64,8 +82,12 @@ export class PolicyState {
   }
 
   putPolicy(key: string, policy: NetworkPolicy | undefined): void {
-    if (policy) this.#policies.set(key, knownPolicy(policy, this.#view.family));
+    const before = this.#policies.get(key);
+    const now = policy && knownPolicy(policy, this.#view.family);
+    if (now) this.#policies.set(key, now);
     else this.#policies.delete(key);
+    for (const pod of this.#localPods.values())
+      if (before?.isMeant(pod) || now?.isMeant(pod)) pod.isolation = undefined;
     this.#plan = undefined;
   }
 
@@ -80,14 +102,10 @@ export class PolicyState {
     const chains = new Map<string, readonly string[]>();
     const portSets = new Map<string, PortSet>();
     const podSets = new Map<string, PodSet>();
-    for (const pod of this.#pods.values()) {
-      if (!pod.isLocal) continue;
+    for (const pod of this.#localPods.values()) {
       known.add(pod.address);
-      const policies = [...this.#policies.values()].filter((policy) => policy.isMeant(pod));
-      for (const direction of DIRECTIONS) {
-        const allowed = policies.flatMap(({ chains: { [direction]: chain } }) => chain ?? []);
-        if (allowed.length === 0) continue;
-        const { name, rules } = isolation(direction, allowed);
+      pod.isolation ??= this.#isolationOf(pod);
+      for (const { direction, name, rules, allowed } of pod.isolation) {
         isolated[direction].set(pod.address, name);
         for (const chain of allowed) {
           if (chain.rules.length > 0) chains.set(chain.name, chain.rules);
@@ -99,6 +117,14 @@ export class PolicyState {
     }
     for (const name of this.#sets.keys()) if (!podSets.has(name)) this.#sets.delete(name);
     return { isEnforced: this.#policies.size > 0, known, isolated, chains, portSets, podSets };
+  }
+
+  #isolationOf(pod: PodFacts): Isolation[] {
+    const policies = [...this.#policies.values()].filter((policy) => policy.isMeant(pod));
+    return DIRECTIONS.flatMap((direction) => {
+      const allowed = policies.flatMap(({ chains: { [direction]: chain } }) => chain ?? []);
+      return allowed.length > 0 ? [{ direction, allowed, ...isolation(direction, allowed) }] : [];
+    });
   }
 
   #setOf(spec: PodSetSpec): PodSet {
