@@ -283,3 +283,37 @@ test('a daemon tolerates a lost node for ever, whatever its template says', asyn
   expect(all.slice(0, 2)).toEqual([unreachable, tolerations[1]]);
   expect(all.filter(({ key }) => key === unreachable.key)).toHaveLength(1);
 });
+
+test('a daemon tolerates what befalls its node, and with its network the node that has none yet', async () => {
+  await using cluster = await withNodes(['a']);
+  await cluster.create(DaemonSet, daemonSet({ template: template('daemon:1', { hostNetwork: true }) as never }));
+  await cluster.settles();
+  const exists = (condition: string, effect: string) => ({
+    key: `node.kubernetes.io/${condition}`,
+    operator: 'Exists',
+    effect,
+  });
+  expect(cluster.list(Pod)[0]?.spec.tolerations).toEqual([
+    exists('not-ready', 'NoExecute'),
+    exists('unreachable', 'NoExecute'),
+    exists('disk-pressure', 'NoSchedule'),
+    exists('memory-pressure', 'NoSchedule'),
+    exists('pid-pressure', 'NoSchedule'),
+    exists('unschedulable', 'NoSchedule'),
+    exists('network-unavailable', 'NoSchedule'),
+  ]);
+});
+
+test('a daemon counts only once it has been ready for minReadySeconds: until then no older one goes', async () => {
+  await using cluster = await withNodes(['a', 'b']);
+  await cluster.create(DaemonSet, daemonSet({ minReadySeconds: 30 }));
+  await cluster.passes('29s');
+  expect(status(cluster)).toMatchObject({ numberReady: 2, numberUnavailable: 2 });
+  await cluster.passes('2s');
+  expect(status(cluster)).toMatchObject({ numberReady: 2, numberAvailable: 2 });
+  await cluster.patch(DaemonSet, 'default/daemon', { spec: { template: template('daemon:2') } });
+  await cluster.passes('20s');
+  expect(images(cluster).sort()).toEqual(['daemon:1', 'daemon:2']);
+  await cluster.passes('12s');
+  expect(images(cluster)).toEqual(['daemon:2', 'daemon:2']);
+});

@@ -209,6 +209,46 @@ test('Recreate ends all old pods before it starts a new one', async () => {
   expect(versions).toEqual([...Array(3).fill('DELETED example/main:1'), ...Array(3).fill('ADDED example/main:2')]);
 });
 
+test.each<[string, object]>([
+  ['by its template', { spec: { template: templateWithImage('web', 'example/main:1') } }],
+  ['by the annotation', { metadata: { annotations: { 'deprecated.deployment.rollback.to': '0' } } }],
+])(
+  'Recreate that is taken back %s ends the new pods first, and gives the old ReplicaSet its whole size at once',
+  async (_, change) => {
+    await using cluster = await start();
+    await created(cluster, { replicas: 3, strategy: { type: 'Recreate' } });
+    await setImage(cluster, 'example/main:2');
+    await cluster.settles();
+    const [first, second] = byRevision(cluster).map(({ metadata }) => metadata.name);
+    const sizes: string[] = [];
+    const stop = new AbortController();
+    const watched = (async () => {
+      for await (const { object } of cluster.client.watch(ReplicaSet, { signal: stop.signal }))
+        sizes.push(`${object.metadata.name} ${object.spec.replicas}/${object.status?.replicas ?? 0}`);
+    })();
+    await cluster.settles();
+    sizes.length = 0;
+    await cluster.patch(Deployment, 'default/web', change);
+    await cluster.settles();
+    stop.abort();
+    await watched;
+    expect(sizes.filter((size, index) => size !== sizes[index - 1])).toEqual([
+      `${first} 0/0`, // its revision
+      `${second} 0/3`,
+      `${second} 0/0`,
+      `${first} 3/0`,
+      `${first} 3/3`,
+    ]);
+    const often = cluster
+      .list(Event)
+      .find(({ message }) => message === `Scaled up replica set ${first} from 0 to 3`)?.count;
+    expect([often, said(cluster, 'Deployment').at(-1)]).toEqual([
+      2, // as it began, and now
+      `ScalingReplicaSet: Scaled down replica set ${second} from 3 to 0`,
+    ]);
+  },
+);
+
 describe('paused', () => {
   test('it does not roll out, but can be scaled; resumed, it goes on', async () => {
     await using cluster = await start();

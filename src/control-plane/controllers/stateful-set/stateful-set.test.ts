@@ -107,6 +107,55 @@ test('a new template comes from the top down, and a broken one stops at the firs
   expect(cluster.list(ControllerRevision)).toHaveLength(3);
 });
 
+test('an update waits for a pod that is not ready, whichever it is, and goes on when it is', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet());
+  await cluster.settles();
+  const say = async (is: 'True' | 'False') => {
+    const pod = cluster.get(Pod, 'default/web-1')!;
+    const conditions = (pod.status?.conditions ?? []).map((each) => ({ ...each, status: is }));
+    await cluster.updateStatus(Pod, { ...pod, status: { ...pod.status!, conditions } });
+    await cluster.settles();
+  };
+  await say('False');
+  await patch(cluster, { template: template('web:2') });
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:1', 'web-1': 'web:1', 'web-2': 'web:1' });
+  await say('True');
+  expect(images(cluster)).toEqual({ 'web-0': 'web:2', 'web-1': 'web:2', 'web-2': 'web:2' });
+});
+
+test('a pod counts only once it has been ready for minReadySeconds: until then the next one does not come', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 2, minReadySeconds: 30 }));
+  await cluster.passes('29s');
+  expect(names(cluster)).toEqual(['web-0']);
+  expect(status(cluster)).toMatchObject({ readyReplicas: 1, availableReplicas: 0 });
+  await cluster.passes('2s');
+  expect(names(cluster)).toEqual(['web-0', 'web-1']);
+  expect(status(cluster)).toMatchObject({ readyReplicas: 2, availableReplicas: 1 });
+});
+
+test('as many old templates are kept as it is told, and those that pods are of', async () => {
+  await using cluster = await started();
+  const rolling = (partition: number) => ({ updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition } } });
+  await cluster.create(StatefulSet, statefulSet({ revisionHistoryLimit: 1, ...(rolling(2) as object) }));
+  for (const image of ['web:2', 'web:3', 'web:4']) {
+    await cluster.settles();
+    await patch(cluster, { template: template(image) });
+  }
+  await cluster.settles();
+  const revisions = () =>
+    cluster
+      .list(ControllerRevision)
+      .map(({ revision }) => revision)
+      .sort();
+  expect(revisions()).toEqual([1, 3, 4]); // web-0 and web-1 are of the first
+  await patch(cluster, rolling(0));
+  await cluster.settles();
+  expect(revisions()).toEqual([3, 4]);
+});
+
 test('a partition keeps those below it; one of them that is lost comes back as it was', async () => {
   await using cluster = await started();
   const rolling = (partition: number) => ({ updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition } } });

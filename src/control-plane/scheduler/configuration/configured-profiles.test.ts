@@ -28,6 +28,32 @@ describe('a profile', () => {
     );
   });
 
+  test('has upstream’s plugins in their order, with their weights', () => {
+    const plugins = profilesOf({})[0]!.plugins.map(({ name, weight, score }) => [name, score && (weight ?? 1)]);
+    expect(plugins).toEqual([
+      ['SchedulingGates', undefined],
+      ['PrioritySort', undefined],
+      ['NodeUnschedulable', undefined],
+      ['NodeName', undefined],
+      ['TaintToleration', 3],
+      ['NodeAffinity', 2],
+      ['NodePorts', undefined],
+      ['NodeResourcesFit', 1],
+      ['VolumeRestrictions', undefined],
+      ['NodeVolumeLimits', undefined],
+      ['VolumeBinding', undefined],
+      ['VolumeZone', undefined],
+      ['PodTopologySpread', 2],
+      ['InterPodAffinity', 2],
+      ['DynamicResources', 2],
+      ['DefaultPreemption', undefined],
+      ['NodeResourcesBalancedAllocation', 1],
+      ['ImageLocality', 1],
+      ['DefaultBinder', undefined],
+      ['NodeDeclaredFeatures', undefined],
+    ]);
+  });
+
   test('may do without a plugin, or without one of its points', () => {
     const plugins = {
       multiPoint: { disabled: [{ name: 'ImageLocality' }] },
