@@ -272,20 +272,30 @@ describe.concurrent('disruption budgets', () => {
 
   test('DisruptionController should block an eviction until the PDB is updated to allow it', async () => {
     await make('blocking', { minAvailable: 3 });
-    const [first = ''] = await runs('blocking', 3);
+    const [first = '', second = ''] = await runs('blocking', 3);
     await processed('blocking');
-    const evict = () =>
-      ground().api.try('POST', `${ground().path('Pod', 'v1', first)}/eviction`, {
+    const evict = (name: string) =>
+      ground().api.try('POST', `${ground().path('Pod', 'v1', name)}/eviction`, {
         apiVersion: 'policy/v1',
         kind: 'Eviction',
-        metadata: { name: first },
+        metadata: { name },
       });
-    const refused = await evict();
-    expect(refused.code).toBe(429);
-    expect(refused.text).toContain("Cannot evict pod as it would violate the pod's disruption budget.");
+    const isRefused = async (name: string) => {
+      const { code, text } = await evict(name);
+      expect(code).toBe(429);
+      expect(text).toContain("Cannot evict pod as it would violate the pod's disruption budget.");
+      expect(JSON.parse(text).details.causes).toMatchObject([{ reason: 'DisruptionBudget' }]);
+    };
+    await isRefused(first);
     await ground().api.patch(path('blocking'), { spec: { minAvailable: 2 } });
-    await eventually('it may go', async () => (await evict()).code === 201);
+    await eventually('it may go', async () => (await evict(first)).code === 201);
     await ground().gone(ground().path('Pod', 'v1', first));
+
+    await ground().api.patch(path('blocking'), { spec: { minAvailable: 3 } });
+    await processed('blocking');
+    await isRefused(second);
+    await ground().api.delete(path('blocking'));
+    await eventually('without a budget it may go', async () => (await evict(second)).code === 201);
   });
 
   test('DisruptionController Listing PodDisruptionBudgets for all namespaces should list and delete a collection of PodDisruptionBudgets', async () => {
