@@ -89,13 +89,16 @@ const session = () => {
   closing({ close: () => found.destroy() });
   return found;
 };
-const call = (path: string) =>
-  session().request({
-    ':path': path,
-    ':method': 'POST',
-    ':authority': 'www.example.com',
-    'content-type': 'application/grpc',
-  });
+const call = (path: string, signal?: AbortSignal) =>
+  session().request(
+    {
+      ':path': path,
+      ':method': 'POST',
+      ':authority': 'www.example.com',
+      'content-type': 'application/grpc',
+    },
+    signal && { signal },
+  );
 
 test('a call of gRPC goes by service and method, with its filters, and is told when it has ended', async () => {
   const filters = [
@@ -127,6 +130,103 @@ test('a call of gRPC goes by service and method, with its filters, and is told w
   const other = call('/shop.Cart/Put').end();
   const status = await new Promise((resolve) => other.once('response', (headers) => resolve(headers[':status'])));
   expect(status).toBe(404);
+});
+
+/** Hears what it is sent, and does not answer but where told to. */
+async function listener() {
+  const heard: string[] = [];
+  const server = createPlainHttp2();
+  server.on('stream', (stream, headers) => {
+    const begun = `${headers[':path']} ${headers['x-set']}`;
+    stream.on('error', () => undefined);
+    stream.on('data', (part: Buffer) => heard.push(`${begun} ${part}`));
+    stream.on('end', () => stream.aborted || heard.push(`${begun} ended`));
+    stream.on('close', () => heard.push(`${begun} closed ${stream.rstCode}`));
+  });
+  closing(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { heard, endpoint: { address: '127.0.0.1', port: (server.address() as AddressInfo).port } };
+}
+const CANCEL = 8; // RFC 9113, section 7
+
+test.each(['route', 'backend'])('a copy of each call goes to a mirror of the %s as it comes', async (where) => {
+  const filters = [
+    { type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'X-Set', value: 's' }] } },
+    { type: 'RequestMirror', requestMirror: { backendRef: { name: 'copy', port: 80 } } },
+    { type: 'RequestMirror', requestMirror: { backendRef: { name: 'nobody', port: 80 } } },
+  ];
+  const toCalls = { name: 'calls', port: 80 };
+  const rules =
+    where === 'route' ? [{ filters, backendRefs: [toCalls] }] : [{ backendRefs: [{ ...toCalls, filters }] }];
+  serve([http], [named('GRPCRoute', 'calls', { rules }) as AnyRoute]);
+  const { heard, endpoint } = await listener();
+  const calls = plain(await grpcServer('calls', closing));
+  change({
+    endpoints: [
+      ['shop/calls:80', [calls]],
+      ['shop/copy:80', [endpoint]],
+    ],
+  });
+  const stream = call('/shop.Cart/Get');
+  const trailers = new Promise<Record<string, unknown>>((resolve) => stream.once('trailers', resolve));
+  stream.resume().write('one');
+  await expect.poll(() => heard).toEqual(['/shop.Cart/Get s one']); // before the client has said everything
+  stream.end('two');
+  expect(await trailers).toMatchObject({ 'grpc-status': '0' });
+  await expect.poll(() => heard.slice(1)).toEqual(['/shop.Cart/Get s two', '/shop.Cart/Get s ended']);
+  clock.advance(60_000); // who never answers is left after the time that a backend has
+  await expect.poll(() => heard.slice(3)).toEqual([`/shop.Cart/Get s closed ${CANCEL}`]);
+});
+
+test('a call that its client breaks off is broken off for backend and mirror, and not taken for a whole one', async () => {
+  const filters = [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'copy', port: 80 } } }];
+  const rules = [{ filters, backendRefs: [{ name: 'calls', port: 80 }] }];
+  serve([http], [named('GRPCRoute', 'calls', { rules }) as AnyRoute]);
+  const all = { calls: await listener(), copy: await listener() };
+  change({ endpoints: Object.entries(all).map(([name, { endpoint }]) => [`shop/${name}:80`, [endpoint]]) });
+  const breaking = new AbortController();
+  const broken = call('/shop.Cart/Put', breaking.signal).on('error', () => undefined);
+  broken.write('one');
+  for (const { heard } of Object.values(all)) await expect.poll(() => heard).toHaveLength(1);
+  breaking.abort();
+  for (const { heard } of Object.values(all))
+    await expect.poll(() => heard.at(-1), { timeout: 5_000 }).toMatch(/ closed \d/);
+  for (const { heard } of Object.values(all))
+    expect(heard.slice(1)).toEqual([`/shop.Cart/Put undefined closed ${CANCEL}`]);
+});
+
+test('a mirror that takes nothing holds nobody up', async () => {
+  const filters = [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'copy', port: 80 } } }];
+  const rules = [{ filters, backendRefs: [{ name: 'calls', port: 80 }] }];
+  serve([http], [named('GRPCRoute', 'calls', { rules }) as AnyRoute]);
+  const deaf = createPlainHttp2();
+  let code: number | undefined;
+  deaf.on('stream', (stream) => {
+    stream
+      .on('error', () => undefined)
+      .once('close', () => {
+        code = stream.rstCode;
+      });
+  });
+  closing(deaf);
+  await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
+  const { port } = deaf.address() as AddressInfo;
+  change({
+    endpoints: [
+      ['shop/calls:80', [plain(await grpcServer('calls', closing))]],
+      ['shop/copy:80', [{ address: '127.0.0.1', port }]],
+    ],
+  });
+  const large = call('/shop.Cart/Large');
+  let bytes = 0;
+  large.on('data', (part: Buffer) => {
+    bytes += part.length;
+  });
+  const most = 8 * 2 ** 20;
+  large.end(Buffer.alloc(most));
+  await new Promise((resolve) => large.once('end', resolve));
+  expect(bytes).toBeGreaterThan(most); // all of it came back
+  await expect.poll(() => code).toBe(CANCEL);
 });
 
 test('a backend of HTTP/2 that takes too long is not waited for either', async () => {

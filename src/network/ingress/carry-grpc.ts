@@ -1,15 +1,10 @@
 /** A request for a backend that speaks HTTP/2 and nothing else, as gRPC does: both directions flow at the same time, and what comes after the body is passed on. Source: gRPC over HTTP/2. */
 import type { ServerResponse } from 'node:http';
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  constants,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-} from 'node:http2';
+import { type ClientHttp2Session, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import type { Timer } from '#base/clock.ts';
 import { answerHeaders, backendRequest } from './backend-request.ts';
 import type { Endpoint } from './backends.ts';
+import { CallCopies } from './call-copies.ts';
 import { MOST_TRIES } from './choose-upstream.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import { asObject, type FlatHeaders, passedOn } from './headers.ts';
@@ -24,7 +19,9 @@ class GrpcCall {
   readonly #parts: ExchangeParts;
   readonly #context: TrafficContext;
   readonly #timers: Timer[] = [];
-  #stream: ClientHttp2Stream | undefined;
+  /** Says CANCEL and nothing else: a stream that is closed says first that all was said, and half a call would pass for a whole one. */
+  readonly #breakingOff = new AbortController();
+  #copies: CallCopies | undefined;
   #tries = 0;
   #failedTries = 0;
   #bytes = 0;
@@ -76,8 +73,7 @@ class GrpcCall {
   #send(session: ClientHttp2Session, endpoint: Endpoint): void {
     const { request, response, admission } = this.#parts;
     const { readTimeoutMs, tryTimeoutMs } = admission.route.options;
-    const stream = session.request(this.#asked(session.encrypted ?? false));
-    this.#stream = stream;
+    const stream = session.request(this.#asked(session.encrypted ?? false), { signal: this.#breakingOff.signal });
     if (tryTimeoutMs) this.#lateAfter(tryTimeoutMs);
     stream.setTimeout(readTimeoutMs, () => this.#late());
     stream.once('response', (headers) => this.#safely(() => this.#answered(headers, endpoint)));
@@ -89,8 +85,18 @@ class GrpcCall {
     );
     stream.on('error', () => undefined); // its end tells
     stream.once('close', () => this.#ended(stream.rstCode));
+    this.#sendCopies();
     request.pipe(stream);
     stream.pipe(response as NodeJS.WritableStream);
+  }
+
+  #sendCopies(): void {
+    const { request, admission, choice } = this.#parts;
+    const { options, filters } = admission.route;
+    const mirrors = [...(filters?.mirrors ?? []), ...(choice.backend?.filters?.mirrors ?? [])];
+    if (mirrors.length === 0) return;
+    this.#copies = new CallCopies(mirrors, (isSecure) => this.#asked(isSecure), { options, ...this.#context });
+    this.#copies.follow(request);
   }
 
   #asked(isSecure: boolean): OutgoingHttpHeaders {
@@ -120,7 +126,7 @@ class GrpcCall {
 
   #fail(status: number): void {
     const { response } = this.#parts;
-    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    this.#breakingOff.abort();
     if (response.destroyed || response.writableEnded) return;
     if (response.headersSent) breakOff(response);
     else answer(response, refusal(status));
@@ -142,7 +148,8 @@ class GrpcCall {
 
   #closed(): void {
     for (const timer of this.#timers) timer.cancel();
-    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    this.#breakingOff.abort();
+    this.#copies?.callEnded();
     const { response, ended } = this.#parts;
     const isAnswered = response.headersSent || this.#isLate;
     ended(isAnswered ? response.statusCode : 499, this.#bytes, this.#failedTries);

@@ -13,7 +13,7 @@ import { connectionsElsewhere, type ServerElsewhere, serverElsewhere } from './s
 import type { Connections, Upstreams } from './upstreams.ts';
 
 /** A larger body is not copied, and the request not mirrored. */
-const MOST_MIRRORED_BYTES = 2 ** 20;
+export const MOST_MIRRORED_BYTES = 2 ** 20;
 /** Under way to one endpoint or origin: one that is slow must not take the memory and the ports of this process. Others are not sent. */
 export const MOST_COPIES = 256;
 
@@ -33,7 +33,7 @@ interface MirrorContext {
 
 /** At once, or when the body has gone by. */
 export function sendMirrors(mirrors: readonly Mirror[], copy: Copy, context: MirrorContext): void {
-  const chosen = mirrors.filter(({ share }) => share >= 1 || context.random() < share);
+  const chosen = chosenOf(mirrors, context);
   const sendAll = (body: Buffer | undefined) => {
     for (const { backend } of chosen) sendOne(backend, copy, body, context);
   };
@@ -41,6 +41,10 @@ export function sendMirrors(mirrors: readonly Mirror[], copy: Copy, context: Mir
   if (copy.body) copy.body.keepCopy(MOST_MIRRORED_BYTES, sendAll);
   else sendAll(undefined);
 }
+
+/** Of one request. */
+export const chosenOf = (mirrors: readonly Mirror[], { random }: Pick<MirrorContext, 'random'>): Mirror[] =>
+  mirrors.filter(({ share }) => share >= 1 || random() < share);
 
 function sendOne(backend: string, copy: Copy, body: Buffer | undefined, context: MirrorContext): void {
   const { options, upstreams } = context;

@@ -137,8 +137,8 @@ const schemas: Record<string, JSONSchemaProps> = {
 const typeOf = (field: string): string =>
   field === 'urlRewrite' ? 'URLRewrite' : field === 'cors' ? 'CORS' : `${field[0]?.toUpperCase()}${field.slice(1)}`;
 
-const SERVED = ['RequestHeaderModifier', 'ResponseHeaderModifier'];
-const SERVED_OF_HTTP = [...SERVED, 'RequestMirror', 'RequestRedirect', 'URLRewrite', 'CORS'];
+const SERVED = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror'];
+const SERVED_OF_HTTP = [...SERVED, 'RequestRedirect', 'URLRewrite', 'CORS'];
 
 /** Types of filters that are served. A newer bundle may bring others, and what one would have checked must not pass without it. */
 export const knownFilters = (routeKind: string): readonly string[] =>

@@ -1,0 +1,123 @@
+/**
+ * Copies of requests over HTTP/2 for other backends, as they come: a call of gRPC may go on for hours, and its answers begin before
+ * all of it is said. Nobody waits for the copies' answers. Source: Gateway API reference, GRPCRouteFilter.
+ */
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Request } from './arrival.ts';
+import type { Endpoint } from './backends.ts';
+import { chosenOf, MOST_COPIES, MOST_MIRRORED_BYTES } from './mirrors.ts';
+import type { Mirror } from './route-filters.ts';
+import type { RouteOptions } from './route-options.ts';
+import type { Upstreams } from './upstreams.ts';
+
+interface CopyContext {
+  options: RouteOptions;
+  upstreams: Upstreams;
+  clock: Clock;
+  random(): number;
+}
+
+/** With what a backend is asked. */
+type Asked = (isSecure: boolean) => OutgoingHttpHeaders;
+
+export class CallCopies {
+  readonly #copies: CallCopy[] = [];
+
+  constructor(mirrors: readonly Mirror[], asked: Asked, context: CopyContext) {
+    for (const { backend } of chosenOf(mirrors, context)) {
+      const [endpoint] = context.upstreams.next(backend, 1);
+      if (endpoint && (underWay.get(endpoint) ?? 0) < MOST_COPIES)
+        this.#copies.push(new CallCopy(endpoint, asked, context));
+    }
+  }
+
+  /** To be called before its body flows. */
+  follow(request: Request): void {
+    if (this.#copies.length === 0) return;
+    request.on('data', (piece: Buffer) => {
+      for (const copy of this.#copies) copy.write(piece);
+    });
+    request.once('end', () => {
+      for (const copy of this.#copies) copy.end();
+    });
+  }
+
+  /** What its client did not say to the end ends with it. */
+  callEnded(): void {
+    for (const copy of this.#copies) copy.callEnded();
+  }
+}
+
+const underWay = new WeakMap<Endpoint, number>();
+
+class CallCopy {
+  readonly #endpoint: Endpoint;
+  readonly #asked: Asked;
+  readonly #context: CopyContext;
+  /** Before it is known where to. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #stream: ClientHttp2Stream | undefined;
+  readonly #breakingOff = new AbortController();
+  #isWhole = false;
+  #isOver = false;
+  #late: Timer | undefined;
+
+  constructor(endpoint: Endpoint, asked: Asked, context: CopyContext) {
+    this.#endpoint = endpoint;
+    this.#asked = asked;
+    this.#context = context;
+    underWay.set(endpoint, (underWay.get(endpoint) ?? 0) + 1);
+    context.upstreams.http2.reach(endpoint, context.options, (session) => this.#reached(session));
+  }
+
+  write(piece: Buffer): void {
+    if (this.#isOver) return;
+    if (this.#stream) this.#stream.write(piece);
+    else this.#waiting.push(piece);
+    if (!this.#stream) this.#waitingBytes += piece.length;
+    const held = this.#stream?.writableLength ?? this.#waitingBytes;
+    if (held > MOST_MIRRORED_BYTES) this.#leave(); // who takes that little would take the memory of this process
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    const { clock, options } = this.#context;
+    this.#isWhole = true;
+    this.#stream?.end();
+    this.#late = clock.timer(options.readTimeoutMs, () => this.#leave());
+  }
+
+  callEnded(): void {
+    if (!this.#isWhole) this.#leave();
+  }
+
+  #reached(session: ClientHttp2Session | undefined): void {
+    if (this.#isOver) return;
+    try {
+      this.#stream = session?.request(this.#asked(session.encrypted ?? false), { signal: this.#breakingOff.signal });
+    } catch {
+      // what cannot be sent on is told to the client of the call itself
+    }
+    if (this.#stream) this.#send(this.#stream);
+    else this.#leave();
+  }
+
+  #send(stream: ClientHttp2Stream): void {
+    stream.on('error', () => undefined); // its end tells
+    stream.once('close', () => this.#leave());
+    stream.resume();
+    for (const piece of this.#waiting.splice(0)) stream.write(piece);
+    if (this.#isWhole) stream.end();
+  }
+
+  #leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#late?.cancel();
+    this.#waiting = [];
+    this.#breakingOff.abort();
+    underWay.set(this.#endpoint, (underWay.get(this.#endpoint) ?? 1) - 1);
+  }
+}
