@@ -20,3 +20,18 @@ test.skipIf(process.getuid?.() !== 0)('everything in a namespace is ended, and n
   await endAll(other.namespace, { clock: systemClock, graceMs: 0 });
   await other.ended;
 });
+
+test.skipIf(process.getuid?.() !== 0)('what outlived who started it is ended with the rest', async () => {
+  const parent = spawn('unshare', ['--mount', 'sh', '-c', 'setsid sleep 300 & wait'], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => parent.once('exit', resolve));
+  const own = mountNamespaceOf('self');
+  const found = () => mountNamespaceOf(parent.pid ?? 0);
+  const isReady = () => found() !== own && processesOf(found() ?? '').members.length === 2;
+  await expect.poll(isReady, { timeout: 20_000 }).toBe(true);
+  const namespace = found() ?? '';
+  parent.kill('SIGKILL');
+  await ended;
+  expect(processesOf(namespace).members).toHaveLength(1); // as an nft whose net was killed
+  await endAll(namespace, { clock: systemClock, graceMs: 0 });
+  expect(processesOf(namespace).members).toEqual([]);
+});
