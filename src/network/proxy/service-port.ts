@@ -22,9 +22,9 @@ export interface ServicePort {
   protocol: Protocol;
   port: number;
   /** Empty for headless Services; only addresses of the asked family. */
-  clusterIPs: string[];
+  clusterIPs: readonly string[];
   /** External and load balancer addresses. */
-  externalIPs: string[];
+  externalIPs: readonly string[];
   /** Those of `externalIPs` that only clients from `sourceRanges` may use. */
   guardedIPs: string[];
   sourceRanges: string[];
@@ -59,9 +59,9 @@ export interface ProxyView {
 export function servicePortsOf(service: Service, slices: readonly EndpointSlice[], view: ProxyView): ServicePort[] {
   const { spec } = service;
   if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || !spec.clusterIP) return [];
-  const clusterIPs = written(spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => familyOf(ip) === view.family);
+  const clusterIPs = ofFamily(view.family, written(spec.clusterIPs ?? [spec.clusterIP]));
   if (clusterIPs.length === 0) return []; // not offered in this family
-  const { externalIPs, ...guard } = outsideOf(service, view.family);
+  const { externalIPs, guardedIPs, sourceRanges } = outsideOf(service, view.family);
   const id = keyOf(service);
   return (spec.ports ?? []).map((port) => {
     const all = candidatesFor(slices, port.name ?? '', view);
@@ -72,7 +72,8 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
       port: port.port,
       clusterIPs,
       externalIPs,
-      ...guard,
+      guardedIPs,
+      sourceRanges,
       nodePort: port.nodePort || undefined,
       endpoints: usable(all, view),
       localEndpoints: usable(local),
@@ -94,14 +95,18 @@ const NONE: never[] = [];
 const NOWHERE = { externalIPs: NONE, guardedIPs: NONE, sourceRanges: NONE };
 
 /** In the one way that the kernel knows: to it, two ways of writing an address are two rules for one packet, which it refuses. */
-const written = (ips: readonly string[]): string[] => ips.flatMap((ip) => canonicalIp(ip) ?? []);
+const written = (ips: readonly string[]): readonly string[] =>
+  ips.every((ip) => canonicalIp(ip) === ip) ? ips : ips.flatMap((ip) => canonicalIp(ip) ?? []);
+
+const ofFamily = (family: IpFamily, ips: readonly string[]): readonly string[] =>
+  ips.every((ip) => familyOf(ip) === family) ? ips : ips.filter((ip) => familyOf(ip) === family);
 
 function outsideOf({ spec, status }: Service, family: IpFamily): Pick<ServicePort, keyof typeof NOWHERE> {
   const ingress = status?.loadBalancer?.ingress;
   if (!ingress?.length && !spec.externalIPs?.length) return NOWHERE;
   const balanced = written((ingress ?? []).flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : [])));
   const all = new Set([...written(spec.externalIPs ?? []), ...balanced]);
-  const externalIPs = [...all].filter((ip) => familyOf(ip) === family);
+  const externalIPs = ofFamily(family, [...all]);
   const sourceRanges = outermost(spec.loadBalancerSourceRanges ?? NONE, family);
   // Ranges of the other family alone say nothing of this one: upstream filters them before it looks whether there are any.
   if (sourceRanges.length === 0) return { ...NOWHERE, externalIPs };
@@ -130,6 +135,7 @@ function candidatesFor(
       all.push({ endpoint: { ip, port, isLocal: endpointNode === nodeName }, isReady, isServing, hints });
     }
   }
+  if (all.length < 2) return all;
   all.sort(({ endpoint: a }, { endpoint: b }) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
   const isRepeated = ({ endpoint }: Candidate, i: number) => {
     const next = all[i + 1]?.endpoint;

@@ -28,14 +28,14 @@ export function endpointStateOf(conditions: EndpointConditions | undefined): End
  * The ready ones, of them those for this place; when there is none, those that still serve while they terminate, so that a
  * last pod loses nothing.
  */
-export function usableOf<T extends EndpointState>(endpoints: readonly T[], place?: Place): T[] {
-  const ready = endpoints.filter(({ isReady }) => isReady);
+export function usableOf<T extends EndpointState>(endpoints: readonly T[], place?: Place): readonly T[] {
+  const ready = endpoints.every(({ isReady }) => isReady) ? endpoints : endpoints.filter(({ isReady }) => isReady);
   if (ready.length === 0) return endpoints.filter(({ isServing }) => isServing);
   return place && ready[0]?.hints ? forPlace(ready, place) : ready;
 }
 
 /** Hints count when every endpoint has one, and one of them is for this place: for the node, else for the zone. */
-function forPlace<T extends EndpointState>(ready: T[], { nodeName, zone }: Place): T[] {
+function forPlace<T extends EndpointState>(ready: readonly T[], { nodeName, zone }: Place): readonly T[] {
   if (ready.every(({ hints }) => hints?.forNodes?.length)) {
     const near = ready.filter(({ hints }) => hints?.forNodes?.some(({ name }) => name === nodeName));
     if (near.length > 0) return near;
