@@ -5,6 +5,7 @@
 import { Pod } from '#api/core/v1/pod.ts';
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { ResourceClaimConsumerReference } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
@@ -32,7 +33,7 @@ export const resourceClaims = defineController({
           ...(status?.resourceClaimStatuses ?? []),
           ...(status?.extendedResourceClaimStatus ? [status.extendedResourceClaimStatus] : []),
         ].flatMap(({ resourceClaimName }) => (resourceClaimName ? [`${metadata.namespace}/${resourceClaimName}`] : [])),
-      (now, before) => isDone(now) !== isDone(before),
+      (now, before) => isDone(now) !== isDone(before) || (isDone(now) && hasOtherClaims(now, before)),
     ),
   ],
   writes,
@@ -83,6 +84,11 @@ async function isKept(
     throw error;
   }
 }
+
+/** It may be told of a claim that is made for it only when it is done. */
+const hasOtherClaims = ({ status: now }: Pod, { status: before }: Pod): boolean =>
+  !isEqual(now?.resourceClaimStatuses, before?.resourceClaimStatuses) ||
+  !isEqual(now?.extendedResourceClaimStatus, before?.extendedResourceClaimStatus);
 
 /** Nothing of it runs, and nothing will. */
 const isDone = (pod: Pod): boolean =>

@@ -118,6 +118,19 @@ test('a claim that was made for a pod goes when the pod is done', async () => {
   expect(cluster.list(ResourceClaim)).toEqual([]);
 });
 
+test('so does one of which the pod is told only when it is done', async () => {
+  await using cluster = await clusterWith(['a']);
+  await addTemplate(cluster);
+  cluster.faults.delay({ verb: 'patch', resource: 'pods/status', times: 1 }, '10s');
+  await cluster.create(Pod, fromTemplate('one'));
+  await cluster.settles();
+  expect(cluster.list(ResourceClaim)).toHaveLength(1);
+  await cluster.updateStatus(Pod, { ...cluster.get(Pod, 'default/one')!, status: { phase: 'Failed' } });
+  await cluster.passes('20s');
+  expect(cluster.get(Pod, 'default/one')?.status?.resourceClaimStatuses).toHaveLength(1);
+  expect(cluster.list(ResourceClaim)).toEqual([]);
+});
+
 test('a claim that is told to go stays as long as a pod uses it', async () => {
   await using cluster = await clusterWith(['a']);
   await addClaim(cluster, 'one');
