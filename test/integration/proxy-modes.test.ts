@@ -242,7 +242,7 @@ for (const { mode, isThere } of MODES) {
         await answers('pod1');
         await serve(web(), udp(1), sctp);
         const more = family === 'ipv6' ? ['-f', 'ipv6'] : [];
-        forget(staleFlows([udp(0)], [udp(1)]).map((call) => [...call, ...more]));
+        forget(staleFlows([udp(0)], [udp(1)], family).map((call) => [...call, ...more]));
         await answers('pod2');
         await serve(web(), udp(0), sctp); // as after a time in which nobody kept the rules
         const listed = inside('node', 'conntrack', ['-L', '-f', family, '-p', 'udp']);

@@ -5,35 +5,36 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
+import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import type { ServicePort } from './service-port.ts';
 
 /** Arguments for one call of `conntrack`. */
 export type ConntrackCall = string[];
 export type RunConntrack = (call: ConntrackCall) => Promise<void>;
 
-/** Which entries to delete when a Service changes from one state to another. */
-export function staleFlows(before: readonly ServicePort[], after: readonly ServicePort[]): ConntrackCall[] {
+/** Where flows arrive, and who may have those of UDP: a port of a Service's, or of a pod's on its node. */
+export type FlowPort = Pick<
+  ServicePort,
+  'id' | 'protocol' | 'port' | 'clusterIPs' | 'externalIPs' | 'nodePort' | 'servingIPs'
+>;
+
+/** Which entries to delete when a Service changes from one state to another: those that lead to who serves no more. */
+export function staleFlows(before: readonly FlowPort[], after: readonly FlowPort[], family: IpFamily): ConntrackCall[] {
   const next = new Map(after.map((port) => [port.id, port]));
   return before
     .filter(({ protocol }) => protocol === 'udp')
     .flatMap((port) => {
-      const now = next.get(port.id);
-      const fronts = [...port.clusterIPs, ...port.externalIPs];
-      const began = port.servingIPs.length === 0 && (now?.servingIPs.length ?? 0) > 0;
-      if (began) return [...fronts.map((ip) => ['-D', '-p', 'udp', '--orig-dst', ip]), ...nodePortFlows(port)];
-      const left = new Set(now?.servingIPs);
+      const left = new Set(next.get(port.id)?.servingIPs);
       const gone = [...new Set(port.servingIPs)].filter((ip) => !left.has(ip));
-      return gone.flatMap((ip) => [
-        ...fronts.map((front) => ['-D', '-p', 'udp', '--orig-dst', front, '--dst-nat', ip]),
-        ...nodePortFlows(port).map((call) => [...call, '--dst-nat', ip]),
-      ]);
+      return gone.flatMap((ip) => flowsTo(port, family).map((call) => [...call, '--dst-nat', ip]));
     });
 }
 
-/** No address in it says the family, so it is told. */
-const nodePortFlows = ({ nodePort, clusterIPs: [ip = ''] }: ServicePort): ConntrackCall[] =>
-  nodePort ? [['-D', '-f', familyOf(ip), '-p', 'udp', '--orig-port-dst', String(nodePort)]] : [];
+/** No address in those to a port of the node says the family, so it is told. */
+const flowsTo = ({ nodePort, clusterIPs, externalIPs }: FlowPort, family: IpFamily): ConntrackCall[] => [
+  ...[...clusterIPs, ...externalIPs].map((ip) => ['-D', '-p', 'udp', '--orig-dst', ip]),
+  ...(nodePort ? [['-D', '-f', family, '-p', 'udp', '--orig-port-dst', String(nodePort)]] : []),
+];
 
 const MOST_ENDPOINTS = 8;
 

@@ -5,7 +5,8 @@ import { canonicalIp } from '#api/machinery/ip.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { protocolOf } from '#network/netfilter/protocol.ts';
-import type { Front, Wanted } from './fronts.ts';
+import type { FlowPort } from './conntrack.ts';
+import { type Front, keyOf as keyOfFront, type Wanted } from './fronts.ts';
 
 /** undefined when the pod asks for none, or has no address yet. */
 export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
@@ -37,6 +38,18 @@ export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
   });
   return { since: pod.metadata.creationTimestamp, fronts, clusterIPs: [], hairpins: [podIp] };
 }
+
+/** @param wanted of a pod. */
+export const flowPortsOf = (wanted: Wanted | undefined): FlowPort[] =>
+  (wanted?.fronts ?? []).map((front) => ({
+    id: keyOfFront(front),
+    protocol: front.protocol,
+    port: front.port,
+    clusterIPs: [],
+    externalIPs: front.ip === undefined ? [] : [front.ip],
+    nodePort: front.ip === undefined ? front.port : undefined,
+    servingIPs: front.endpoints.map(({ ip }) => ip),
+  }));
 
 /** Whether its ports are to be looked at, now or when it has an address. */
 export const hasHostPorts = (pod: Pod | undefined): boolean => pod !== undefined && declaredIn(pod).length > 0;

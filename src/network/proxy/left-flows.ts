@@ -1,11 +1,10 @@
 /**
- * Flows of UDP that lead to endpoints which went while nobody kept the rules. Judged by what the kernel lists, as nobody remembers
- * those endpoints. Source: conntrack(8).
+ * Flows of UDP that lead to nobody who serves: to endpoints that went while nobody kept the rules, or nowhere, as there were none.
+ * Judged by what the kernel lists. Source: conntrack(8).
  */
 import { canonicalIp } from '#api/machinery/ip.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
-import type { ConntrackCall } from './conntrack.ts';
-import type { ServicePort } from './service-port.ts';
+import type { ConntrackCall, FlowPort } from './conntrack.ts';
 
 /** As the client sent it, and who answers. `src=10.244.1.7 dst=10.96.0.20 sport=4711 dport=53 [UNREPLIED] src=10.244.1.2 …` */
 const FLOW = /^\s*udp .*?\bdst=(\S+) sport=\d+ dport=(\d+) .*?\bsrc=(\S+) /;
@@ -14,7 +13,7 @@ const FLOW = /^\s*udp .*?\bdst=(\S+) sport=\d+ dport=(\d+) .*?\bsrc=(\S+) /;
 export async function leftFlows(
   lines: AsyncIterable<string>,
   family: IpFamily,
-  ports: readonly ServicePort[],
+  ports: readonly FlowPort[],
 ): Promise<ConntrackCall[]> {
   const serving = servingAt(ports);
   const calls = new Map<string, ConntrackCall>();
@@ -29,13 +28,17 @@ export async function leftFlows(
 }
 
 /** By address and port, or port of the node. Where nobody serves flows may stay: nobody else would take them. */
-function servingAt(ports: readonly ServicePort[]): Map<string, ReadonlySet<string>> {
-  const serving = new Map<string, ReadonlySet<string>>();
+function servingAt(ports: readonly FlowPort[]): Map<string, ReadonlySet<string>> {
+  const serving = new Map<string, Set<string>>();
+  const add = (at: string, ips: readonly string[]) => {
+    const others = serving.get(at);
+    if (others) for (const ip of ips) others.add(ip);
+    else serving.set(at, new Set(ips));
+  };
   for (const { port, nodePort, clusterIPs, externalIPs, servingIPs } of ports) {
     if (servingIPs.length === 0) continue;
-    const ips = new Set(servingIPs);
-    for (const ip of [...clusterIPs, ...externalIPs]) serving.set(`${ip} ${port}`, ips);
-    if (nodePort) serving.set(`${nodePort}`, ips);
+    for (const ip of [...clusterIPs, ...externalIPs]) add(`${ip} ${port}`, servingIPs);
+    if (nodePort) add(`${nodePort}`, servingIPs);
   }
   return serving;
 }

@@ -14,11 +14,11 @@ import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
 import type { FillTable, FindDifferences, HasRules, RunNft } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
-import { type ListFlows, listFlows, type RunConntrack, runConntrack } from './conntrack.ts';
+import { type FlowPort, type ListFlows, listFlows, type RunConntrack, runConntrack } from './conntrack.ts';
 import { FrontOwners } from './front-owners.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
-import { hasHostPorts, hostPortsOf } from './host-ports.ts';
+import { flowPortsOf, hasHostPorts, hostPortsOf } from './host-ports.ts';
 import { LostEndpoints } from './lost-endpoints.ts';
 import { NftRenderer } from './nft-renderer.ts';
 import type { ListSets } from './remembered-clients.ts';
@@ -150,17 +150,23 @@ class FamilyProxy {
   async #apply(keys: Iterable<string>): Promise<void> {
     const wanted = new Map<string, Wanted | undefined>();
     const ports = new Map<string, ServicePort[]>();
+    const flowing = new Map<string, readonly FlowPort[]>();
     const view = this.#view();
     for (const key of keys) {
       if (key.startsWith(POD)) {
         const pod = this.#lookUp.pods.get(key.slice(POD.length));
-        wanted.set(key, pod && hostPortsOf(pod, this.#context.family));
+        const hostPorts = pod && hostPortsOf(pod, this.#context.family);
+        wanted.set(key, hostPorts);
+        flowing.set(key, flowPortsOf(hostPorts));
         continue;
       }
       const name = key.slice(SERVICE.length);
       const service = this.#lookUp.services.get(name);
       const found = service && this.#portsOf(service, name, view);
-      if (this.#isFollowedUp(name, service, found)) ports.set(name, found ?? []);
+      if (this.#isFollowedUp(name, service, found)) {
+        ports.set(name, found ?? []);
+        flowing.set(key, found ?? []);
+      }
       wanted.set(key, found && wantedOf(found, service.metadata.creationTimestamp));
     }
     const { changes, applied } = this.#owners.settle(wanted);
@@ -169,14 +175,14 @@ class FamilyProxy {
     applied();
     forgetLost();
     for (const [key, found] of ports) this.#answerHealthChecks(key, found);
-    await this.#udpFlows.follow(ports);
+    await this.#udpFlows.follow(flowing);
   }
 
   /** Whether more than the rules is to be done for a Service: for few among thousands, so that no other is kept until then. */
   #isFollowedUp(key: string, service: schema.Service | undefined, ports: readonly ServicePort[] = []): boolean {
     return (
       this.#healthChecks.has(key) ||
-      this.#udpFlows.has(key) ||
+      this.#udpFlows.has(SERVICE + key) ||
       this.#healthCheckPortOf(service) !== undefined ||
       ports.some(({ protocol }) => protocol === 'udp')
     );

@@ -1,8 +1,7 @@
 import type { Log } from '#base/log.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
-import { type ConntrackCall, type ListFlows, type RunConntrack, staleFlows } from './conntrack.ts';
+import { type ConntrackCall, type FlowPort, type ListFlows, type RunConntrack, staleFlows } from './conntrack.ts';
 import { leftFlows } from './left-flows.ts';
-import type { ServicePort } from './service-port.ts';
 
 export interface UdpFlowsOptions {
   conntrack: RunConntrack;
@@ -10,44 +9,41 @@ export interface UdpFlowsOptions {
   log: Log;
 }
 
-/** Those of UDP outlive a change of the rules: forgets the ones that lead to an endpoint that serves no more. */
+/** Those of UDP outlive a change of the rules: forgets the ones that lead to nobody who serves. */
 export class UdpFlows {
   readonly #family: IpFamily;
   readonly #options: UdpFlowsOptions;
-  /** By Service: its ports of UDP. */
-  readonly #ports = new Map<string, ServicePort[]>();
-  /** What was led elsewhere before this process began to lead. */
-  #mayBeLeft = true;
+  /** By Service or pod: its ports of UDP. */
+  readonly #ports = new Map<string, FlowPort[]>();
 
   constructor(family: IpFamily, options: UdpFlowsOptions) {
     this.#family = family;
     this.#options = options;
   }
 
-  /** Whether the Service has, or had, a port of UDP. */
-  has(service: string): boolean {
-    return this.#ports.has(service);
+  /** Whether the Service or pod has, or had, a port of UDP. */
+  has(key: string): boolean {
+    return this.#ports.has(key);
   }
 
-  /** To be called when rules are in force; with all Services at first. @param changed all their ports. */
-  async follow(changed: ReadonlyMap<string, readonly ServicePort[]>): Promise<void> {
-    const stale = [...changed].flatMap(([service, ports]) => this.#change(service, ports));
-    const left = this.#mayBeLeft ? await this.#left() : [];
-    this.#mayBeLeft = false;
-    void this.#forget(left); // each call walks through all that the kernel knows, and changes are not to wait for many
+  /** To be called when rules are in force. @param changed all ports that each has from now on. */
+  async follow(changed: ReadonlyMap<string, readonly FlowPort[]>): Promise<void> {
+    const stale: ConntrackCall[] = [];
+    let hasBegun = false;
+    for (const [key, ports] of changed) {
+      const now = ports.filter(({ protocol }) => protocol === 'udp');
+      const before = this.#ports.get(key) ?? [];
+      if (now.length > 0) this.#ports.set(key, now);
+      else this.#ports.delete(key);
+      stale.push(...staleFlows(before, now, this.#family));
+      hasBegun ||= now.some((port) => begins(port, before));
+    }
+    // One look for however many. Each call walks through all that the kernel knows, and changes are not to wait for many.
+    if (hasBegun) void this.#forget(await this.#left());
     await this.#forget(stale);
   }
 
-  #change(service: string, ports: readonly ServicePort[]): ConntrackCall[] {
-    const now = ports.filter(({ protocol }) => protocol === 'udp');
-    const before = this.#ports.get(service) ?? [];
-    if (now.length > 0) this.#ports.set(service, now);
-    else this.#ports.delete(service);
-    return staleFlows(before, now);
-  }
-
   async #left(): Promise<ConntrackCall[]> {
-    if (this.#ports.size === 0) return [];
     try {
       return await leftFlows(this.#options.listFlows(this.#family), this.#family, [...this.#ports.values()].flat());
     } catch (error) {
@@ -64,3 +60,7 @@ export class UdpFlows {
     this.#options.log.warn('could not forget UDP flows; clients may wait for their time-out', { error: String(error) });
   }
 }
+
+/** Flows may have been led elsewhere before: all that there were before this process, too. */
+const begins = ({ id, servingIPs }: FlowPort, before: readonly FlowPort[]): boolean =>
+  servingIPs.length > 0 && !before.some((port) => port.id === id && port.servingIPs.length > 0);
