@@ -27,6 +27,7 @@ export async function inParallel<T>(
   work: (item: T) => Promise<unknown>,
   limit = 64,
 ): Promise<void> {
+  if (items.length === 0) return;
   const failures: unknown[] = [];
   let next = 0;
   const worker = async () => {

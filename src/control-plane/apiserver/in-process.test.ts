@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { Node } from '#api/core/v1/node.ts';
 import { deferred } from '#base/deferred.ts';
 import { type Following, follow } from '#base/followable.ts';
 import type { WatchEvent } from '#client/transport.ts';
+import { startCluster } from '#testing/cluster.ts';
 import { inProcessPipeline } from './in-process.ts';
 import type { Pipeline } from './pipeline.ts';
 
@@ -129,4 +131,18 @@ test('a watch that is followed and stopped while it is opened tells nothing, and
   opening.resolve();
   await following.ended;
   expect([names, ended.batches > 0, ended.record]).toEqual([[], true, 1]);
+});
+
+test('who follows a watch within the process gets a bookmark before its end, and none in between', async () => {
+  await using cluster = await startCluster();
+  const { signal } = new AbortController();
+  const { resourceVersion = '' } = (await cluster.client.list(Node)).metadata;
+  const seen: string[] = [];
+  const watch = cluster.client.watch(Node, { resourceVersion, allowWatchBookmarks: true, signal });
+  const { ended } = follow(watch, ({ type }) => seen.push(type));
+  await cluster.passes('25m');
+  expect(seen).toEqual([]);
+  await cluster.passes('35m');
+  await ended;
+  expect(seen).toEqual(['BOOKMARK']);
 });

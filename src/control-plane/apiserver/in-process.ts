@@ -50,22 +50,22 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
   };
 }
 
-type AskedWatch = Parameters<RequestPipeline['watch']>[0];
+type AskedWatch = Parameters<RequestPipeline['watch']>[0] & Pick<IncomingRequest, 'isFollowed'>;
 const OVER: IteratorResult<WatchEvent> = { done: true, value: undefined };
 
 /** As its informers follow it. */
 function followWatch(pipeline: Pipeline, request: AskedWatch, take: (event: WatchEvent) => void): Following {
   const audited = auditedFrom(pipeline, { method: 'GET', ...request });
-  const opening = openedWatch(pipeline, request, audited).then((opened) =>
+  const opening = openedWatch(pipeline, { ...request, isFollowed: true }, audited).then((opened) =>
     'events' in opened ? opened.events : eventsOf(opened),
   );
   const { ended, stop } = followOpened(opening, take);
   return audited ? { ended: ended.finally(() => audited.completed(200)), stop } : { ended, stop };
 }
 
-function openedWatch(pipeline: Pipeline, { path, user, signal }: AskedWatch, audited: AuditedRequest | undefined) {
+function openedWatch(pipeline: Pipeline, asked: AskedWatch, audited: AuditedRequest | undefined) {
   const annotate = audited && { annotate: audited.annotate };
-  const open = () => pipeline.watch({ method: 'GET', path, user, signal, ...annotate });
+  const open = () => pipeline.watch({ method: 'GET', ...asked, ...annotate });
   return audited ? audited.opening(open) : open();
 }
 

@@ -47,6 +47,8 @@ export interface IncomingRequest {
   elsewhere?: TimeElsewhere;
   /** Of a watch: called once when what was there at its beginning has been handed out. */
   caughtUp?(): void;
+  /** Of a watch: see ResourceCall. */
+  isFollowed?: boolean;
 }
 
 interface PipelineParts {
@@ -167,12 +169,13 @@ const ignore = (): void => undefined;
 
 /** Without spreading: this is made for every request. */
 function callOf(kind: Kind, info: ResourceRequestInfo, request: IncomingRequest): ResourceCall<KubeObject> {
-  const { user, body, signal, userAgent, warn = ignore, annotate, elsewhere, caughtUp } = request;
+  const { user, body, signal, userAgent, warn = ignore, annotate, elsewhere, caughtUp, isFollowed } = request;
   const call: ResourceCall<KubeObject> = { kind, info, user, body, signal, warn };
   if (userAgent) call.userAgent = userAgent;
   if (annotate) call.annotate = annotate;
   if (elsewhere) call.elsewhere = elsewhere;
   if (caughtUp) call.caughtUp = caughtUp;
+  if (isFollowed) call.isFollowed = true;
   return call;
 }
 

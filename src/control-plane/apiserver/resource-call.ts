@@ -24,6 +24,11 @@ export interface ResourceCall<T extends KubeObject = KubeObject> {
   elsewhere?: TimeElsewhere;
   /** Of a watch: called once when what was there at its beginning has been handed out. */
   caughtUp?(): void;
+  /**
+   * Of a watch: somebody in this process follows it. No connection of it can break, and before its time is up it is told how far
+   * it is: bookmarks in between, of which a hundred informers get as many a minute, are of no use to it.
+   */
+  isFollowed?: boolean;
 }
 
 /** Failures are thrown as StatusError. Objects are frozen. */

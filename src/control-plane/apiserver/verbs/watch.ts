@@ -26,7 +26,7 @@ export interface OpenedWatch {
 }
 
 export async function watch(
-  { kind, info, signal, caughtUp }: ResourceCall,
+  { kind, info, signal, caughtUp, isFollowed = false }: ResourceCall,
   { caches, clock, random }: VerbServices,
 ): Promise<OpenedWatch> {
   const { selection, ...options } = watchOptionsOf(kind, info); // 400 BadRequest, 422 Invalid
@@ -47,7 +47,7 @@ export async function watch(
     ...selection,
     ...(after !== undefined && { after }),
     initialEventsEnd: options.initialEventsEnd,
-    bookmarks: options.bookmarks,
+    bookmarks: options.bookmarks && !isFollowed,
     ...(caughtUp && { caughtUp }),
     ...(options.bookmarks && { endsSoon: limit.endsSoon }),
     signal: limit.signal,

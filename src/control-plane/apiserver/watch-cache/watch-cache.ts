@@ -119,7 +119,7 @@ export interface WatchOptions extends Selection {
   caughtUp?: () => void;
   /** A BOOKMARK about once a minute. */
   bookmarks?: boolean;
-  /** Asks for one more BOOKMARK, up to the newest revision, when it aborts: the watch is about to end. Only with `bookmarks`. */
+  /** Asks for one more BOOKMARK, up to the newest revision, when it aborts: the watch is about to end. */
   endsSoon?: Signal;
   signal: Signal;
 }
