@@ -1,10 +1,9 @@
 /** The objects of a test cluster: written as an administrator, read as of the last time that it was at rest. */
-import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import { type Kind, pathOf } from '#api/machinery/kind.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
-import { documentsIn } from '#cli/verbs/manifests.ts';
+import { valuesIn } from '#cli/verbs/documents.ts';
 import type { Client, DeleteOptions, Draft, Named, PatchType } from '#client/client.ts';
 import type { Sent } from './builders.ts';
 import type { StoredView } from './stored-view.ts';
@@ -87,11 +86,11 @@ export abstract class ClusterObjects {
 }
 
 function objectsInYaml(manifest: string): unknown[] {
-  return documentsIn(manifest).flatMap((document) => {
-    const parsed = parseYaml(document);
-    if ('problem' in parsed) throw new Error(`the manifest cannot be read: ${parsed.problem}`);
-    return parsed.value === null ? [] : [parsed.value];
-  });
+  try {
+    return [...valuesIn(manifest)].filter((value) => value !== null);
+  } catch (error) {
+    throw new Error(`the manifest cannot be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function namedBy<T extends Named>(at: ObjectKey | T): Named {

@@ -76,6 +76,21 @@ function isEscaped(text: string, at: number): boolean {
 
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9;
 
+/** `end`: where the value ends. `at`: how many bytes were read until it could not go on; `isCut`: the text ends too early. */
+export type FirstJson = { value: unknown; end: number } | { problem: string; at: number; isCut: boolean };
+
+/** The first value from an offset on, of a text that may hold more. */
+export function parseFirstJson(text: string, from: number): FirstJson {
+  const reader = new StrictReader(text, undefined, from);
+  try {
+    return { value: reader.first(), end: reader.at };
+  } catch (error) {
+    if (!(error instanceof JsonProblem)) throw error;
+    const at = new TextEncoder().encode(text.slice(0, reader.at + 1)).length;
+    return { problem: error.message, at, isCut: reader.at >= text.length };
+  }
+}
+
 /** The last of several equal keys wins, as in Go. */
 export function parseJsonStrictly(text: string, shape?: Shape): StrictlyParsedJson {
   const reader = new StrictReader(text, shape?.facts);
@@ -97,11 +112,20 @@ class StrictReader {
   readonly strictErrors = new Set<string>();
   readonly #text: string;
   readonly #facts: Facts | undefined;
-  #at = 0;
+  #at: number;
 
-  constructor(text: string, facts: Facts | undefined) {
+  constructor(text: string, facts: Facts | undefined, from = 0) {
     this.#text = text;
     this.#facts = facts;
+    this.#at = from;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  first(): unknown {
+    return this.#value('any', '', 0);
   }
 
   document(expected: Expected): unknown {

@@ -108,7 +108,8 @@ export class StatusError extends Error {
 
   /** The error behind a Status that a server sent. */
   static from(status: Partial<Status> & { code: number }): StatusError {
-    return new StatusError(status.reason || reasonOfCode(status.code), status.message ?? '', {
+    const isComplete = status.kind === 'Status'; // then it has none because there is none
+    return new StatusError(status.reason || (isComplete ? '' : reasonOfCode(status.code)), status.message ?? '', {
       code: status.code,
       ...(status.details && { details: status.details }),
       ...(status.metadata?.continue && { continueToken: status.metadata.continue }),

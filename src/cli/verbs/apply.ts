@@ -6,10 +6,10 @@ import { mergePatchBetween, threeWayMerge, withoutNulls } from '#api/machinery/t
 import { ApplySet } from './apply-set.ts';
 import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { editLastAppliedVerb } from './edit-last-applied.ts';
-import { whileDoing } from './error-text.ts';
+import { messageOf, whileDoing } from './error-text.ts';
 import { isNotFound } from './fetched-target.ts';
 import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
-import { fileFlags, type ManifestObject } from './manifests.ts';
+import { fileFlags, type ManifestObject, unversioned } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { refuseConflicts } from './overwrite-conflicts.ts';
@@ -28,6 +28,7 @@ import {
   dryRunOf,
   fieldManagerFlag,
   VALIDATE_FLAG,
+  validationOf,
   writeQuery,
 } from './writing.ts';
 
@@ -72,12 +73,13 @@ export const applyVerb: Verb = {
     const dryRun = dryRunOf(flags);
     refuseContradictions(call, dryRun);
     const applySet = await ApplySet.of(call, dryRun);
-    const { targets, errors } = membersOf(await targetsOf(call), applySet);
+    const { targets, errors } = membersOf(await targetsOf(call, { validation: validationOf(flags) }), applySet);
     if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to apply');
     const print = resultPrinter(flags, io);
     const note = dryRunNote(dryRun);
     const types = await prunedTypes(call);
     await applySet?.begin(targets);
+    const failures: unknown[] = [];
     const [uids, namespaces] = [new Set<string>(), new Set<string>()];
     for (const target of targets) {
       try {
@@ -90,15 +92,19 @@ export const applyVerb: Verb = {
         uids.add(uid);
         if (target.namespace) namespaces.add(target.namespace);
       } catch (error) {
-        errors.push(error);
+        failures.push(error);
       }
     }
-    throwIfAny(errors);
+    throwIfAny(failures.length > 0 ? [...asOne(errors), ...failures] : errors);
     const told = (object: unknown) => io.out(print(object, `pruned${note}`));
     if (applySet) await applySet.prune(uids, told);
     else if (types.length > 0) await prune(call, { types, uids, namespaces, dryRun, told });
   },
 };
+
+/** What went wrong with reading is told in one line, beside what went wrong with objects. */
+const asOne = (errors: readonly unknown[]): unknown[] =>
+  errors.length > 1 ? [new VerbError(`[${errors.map(messageOf).join(', ')}]`)] : [...errors];
 
 /** One that cannot be a member keeps all others from being applied, as in kubectl. */
 function membersOf({ targets, errors }: Targets, applySet: ApplySet | undefined): Pick<Targets, 'targets' | 'errors'> {
@@ -146,7 +152,7 @@ async function applied(call: VerbCall, target: Target, dryRun: DryRun): Promise<
     const current = await currentOf(call, target);
     if (!current) return { object: await created(call, { target, modified, query, dryRun }), operation: 'created' };
     const original = lastAppliedOf(current);
-    if (!original) io.err(missingAnnotation(target, call.path.split(' ')[0] ?? ''));
+    if (!original && tries === 1) io.err(missingAnnotation(target, call.path.split(' ')[0] ?? ''));
     const merged = mergedOf(target.resource, { original, modified, current });
     const patch = mergePatchBetween(current as unknown as JsonObject, merged);
     if (!patch) return { object: current, operation: 'unchanged' };
@@ -164,7 +170,8 @@ async function applied(call: VerbCall, target: Target, dryRun: DryRun): Promise<
       if (hasReason(error, 'Conflict') && tries < MOST_TRIES) continue;
       if (flags.bool('force') && (hasReason(error, 'Conflict') || hasReason(error, 'Invalid')))
         return { object: await replaced(call, { target, modified, query, dryRun }), operation: 'configured' };
-      throw whileDoing(error, `applying patch:\n${compactJson(patch)}\nto:\n${toldOf(target)}\nfor:`, target.source);
+      const told = whileDoing(error, 'patching', target.source);
+      throw whileDoing(told, `applying patch:\n${compactJson(patch)}\nto:\n${toldOf(target)}\nfor:`, target.source);
     }
   }
 }
@@ -187,15 +194,18 @@ export async function dryApplied(
   target: Target,
 ): Promise<{ current: ManifestObject | undefined; next: ManifestObject }> {
   const { flags, cluster } = call;
-  const current = await currentOf(call, target);
+  const current = await foundOf(call, target);
   if (flags.bool('server-side'))
     return { current, next: (await applyOnServer(call, target, 'server')) as ManifestObject };
   const query = { dryRun: 'All', fieldManager: flags.string('field-manager') };
-  const { metadata, ...rest } = target.object as ManifestObject;
+  const { metadata, ...rest } = unversioned(target.object as ManifestObject);
   // Without what was applied: that it changes with every change is no news.
   const modified: ManifestObject = { ...rest, metadata: { ...metadata, annotations: metadata['annotations'] ?? {} } };
-  if (!current)
-    return { current, next: (await created(call, { target, modified, query, dryRun: 'server' })) as ManifestObject };
+  if (!current) {
+    const source = ''; // in what file it stands is not told
+    const next = await created(call, { target: { ...target, source }, modified, query, dryRun: 'server' });
+    return { current, next: next as ManifestObject };
+  }
   const merged = mergedOf(target.resource, { original: lastAppliedOf(current), modified, current });
   const object = mergePatchBetween(current as unknown as JsonObject, merged);
   if (!object) return { current, next: current };
@@ -204,11 +214,19 @@ export async function dryApplied(
   return { current, next: reply.object as ManifestObject };
 }
 
-async function currentOf({ cluster }: VerbCall, target: Target): Promise<ManifestObject | undefined> {
+async function foundOf({ cluster }: VerbCall, target: Target): Promise<ManifestObject | undefined> {
   try {
     return await cluster.get<ManifestObject>(pathOf(target.resource, target));
   } catch (error) {
     if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+async function currentOf(call: VerbCall, target: Target): Promise<ManifestObject | undefined> {
+  try {
+    return await foundOf(call, target);
+  } catch (error) {
     throw whileDoing(error, `retrieving current configuration of:\n${toldOf(target)}\nfrom server for:`, target.source);
   }
 }
@@ -221,8 +239,8 @@ interface Writing {
 }
 
 async function created({ cluster }: VerbCall, { target, modified, query, dryRun }: Writing): Promise<unknown> {
-  const object = withoutNulls(modified as unknown as JsonObject);
-  if (dryRun === 'client') return object;
+  if (dryRun === 'client') return withoutNulls(modified as unknown as JsonObject);
+  const object = withoutNulls(unversioned(modified) as unknown as JsonObject);
   const { resource, namespace, source } = target;
   try {
     return (await cluster.request({ method: 'POST', path: pathOf(resource, { namespace, query }), object })).object;

@@ -4,7 +4,7 @@ import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { aligned, TABLE_TABS } from './output/tabs.ts';
 import { ALL_NAMESPACES_FLAG } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { unexpected, VerbError } from './verb-error.ts';
+import { VerbError } from './verb-error.ts';
 
 interface Review {
   status: { allowed: boolean; reason?: string; evaluationError?: string };
@@ -63,6 +63,11 @@ async function review(call: VerbCall): Promise<Review> {
   return asked.object as unknown as Review;
 }
 
+const VERBS = new Set([
+  ...['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'],
+  ...['use', 'bind', 'impersonate', 'escalate', 'approve', 'sign', 'attest'],
+]);
+
 async function attributesOf(
   { cluster, flags, io }: VerbCall,
   { verb, what, name }: { verb: string; what: string; name: string | undefined },
@@ -79,6 +84,7 @@ async function attributesOf(
     io.err(
       `Warning: resource '${found.plural}' is not namespace scoped${found.group ? ` in group '${found.group}'` : ''}\n\n`,
     );
+  if (verb !== '*' && !VERBS.has(verb)) io.err(`Warning: verb '${verb}' is not a known verb\n\n`);
   const subresource = flags.string('subresource');
   return {
     ...(!flags.bool('all-namespaces') && { namespace: cluster.namespace }),
@@ -151,8 +157,7 @@ const whoamiVerb: Verb = {
   name: 'whoami',
   summary: 'tell as whom the server knows the user',
   flags: OUTPUT_FLAGS,
-  async run({ cluster, flags, io, args, path }) {
-    if (args.length > 0) throw unexpected(`unexpected args: [${args.join(' ')}]`, path);
+  async run({ cluster, flags, io }) {
     const object = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
     const reply = await cluster.request({
       method: 'POST',

@@ -98,11 +98,11 @@ const getContextsVerb: Verb = {
     { name: 'output', short: 'o', type: 'string', summary: 'name' },
     { name: 'no-headers', type: 'bool', summary: 'the list without its first line' },
   ],
-  async run({ args, flags, io, cluster }) {
+  async run({ args, flags, io, cluster, path }) {
     const { merged } = cluster.kubeconfig;
     const output = flags.string('output');
     if (output !== '' && output !== 'name')
-      throw new VerbError(`output must be one of '' or 'name': ${JSON.stringify(output)}`);
+      throw new VerbError(`--output ${output} is not available in ${path}; resetting to default output format`);
     const names = args.length > 0 ? [...args] : [...merged.contexts.keys()];
     const found = names.filter((name) => merged.contexts.has(name)).sort();
     const row = (name: string) => {

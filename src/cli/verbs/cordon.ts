@@ -36,7 +36,14 @@ export async function nodesOf(call: VerbCall): Promise<{ targets: Target[]; erro
   if (args.length === 0 && !flags.has('selector')) throw unexpected(`USAGE: ${verb} NODE [flags]`, path);
   if (args.length > 0 && flags.has('selector'))
     throw unexpected('cannot specify both a node name and a --selector option', path);
-  return targetsOf({ ...call, args: ['nodes', ...args] }, { latest: true, wholeTypes: true });
+  const named = args.map((arg) => (arg.includes('/') ? arg : `nodes/${arg}`));
+  const found = await targetsOf(
+    { ...call, args: args.length > 0 ? named : ['nodes'] },
+    { latest: true, wholeTypes: true },
+  );
+  // One that is not there keeps the others from being touched.
+  if (found.errors.length > 0) throw found.errors[0];
+  return found;
 }
 
 /** Tells what it did; a node that is so already stays as it is. */

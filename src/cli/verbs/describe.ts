@@ -10,7 +10,7 @@ import { fileFlags } from './manifests.ts';
 import { pathOf } from './served-resources.ts';
 import { ALL_NAMESPACES_FLAG, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { throwIfAny, VerbError } from './verb-error.ts';
+import { bare, throwIfAny, VerbError } from './verb-error.ts';
 
 export const describeVerb: Verb = {
   name: 'describe',
@@ -32,7 +32,8 @@ export const describeVerb: Verb = {
     const { flags, io, cluster, args } = call;
     if (args.length === 0 && flags.list('filename').length === 0) throw nothingNamed(call);
     const found = await targetsOf(call, { latest: true, wholeTypes: true });
-    const { targets, errors } = found;
+    const { targets } = found;
+    const errors = flags.list('filename').length > 0 ? found.errors.map(bare) : found.errors;
     const [failure] = errors;
     if (errors.length === 1 && isNotFound(failure) && args.length === 2)
       return io.out(await describedByPrefix(call, failure));

@@ -25,6 +25,8 @@ interface Edited {
   done(change: Change): string;
   refuseOverwrite(clashes: readonly [key: string, value: string, now: string][]): void;
   checkValue(spec: string, key: string, value: string): void;
+  /** Of keys that are to be set and removed at once. */
+  bothText(keys: readonly string[]): string;
 }
 
 interface Change {
@@ -38,6 +40,7 @@ const LABEL: Edited = {
   noun: 'label',
   done: ({ added, removed }) =>
     added && removed ? 'modified' : added ? 'labeled' : removed ? 'unlabeled' : 'not labeled',
+  bothText: () => 'can not both modify and remove a label in the same command',
   refuseOverwrite(clashes) {
     throwIfAny(
       clashes.map(([key, , now]) => new VerbError(`'${key}' already has a value (${now}), and --overwrite is false`)),
@@ -59,6 +62,8 @@ const ANNOTATE: Edited = {
   field: 'annotations',
   noun: 'annotation',
   done: () => 'annotated',
+  bothText: (keys) =>
+    `can not both modify and remove the following annotation(s) in the same command: ${keys.join(', ')}`,
   refuseOverwrite(clashes) {
     const told = clashes.filter(([key]) => key !== CHANGE_CAUSE).sort(([a], [b]) => (a < b ? -1 : 1));
     if (told.length === 0) return;
@@ -175,7 +180,7 @@ function separated(args: readonly string[]): { resources: string[]; specs: strin
   return { resources: args.slice(0, first), specs: args.slice(first) };
 }
 
-function wantedOf(specs: readonly string[], { noun, checkValue }: Edited): Wanted {
+function wantedOf(specs: readonly string[], { checkValue, bothText }: Edited): Wanted {
   const set = new Map<string, string>();
   const remove: string[] = [];
   for (const spec of specs) {
@@ -184,12 +189,12 @@ function wantedOf(specs: readonly string[], { noun, checkValue }: Edited): Wante
       continue;
     }
     const [key = '', value = ''] = spec.split(/=(.*)/s);
-    if (key === '') throw new VerbError(`invalid ${noun} spec: ${spec}`);
+    if (key === '') continue; // nobody is called so, and kubectl passes over it
     checkValue(spec, key, value);
     set.set(key, value);
   }
-  if (remove.some((key) => set.has(key)))
-    throw new VerbError(`can not both modify and remove a ${noun} in the same command`);
+  const both = remove.filter((key) => set.has(key)).sort();
+  if (both.length > 0) throw new VerbError(bothText(both));
   return { set, remove };
 }
 

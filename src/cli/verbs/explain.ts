@@ -36,7 +36,7 @@ export const explainVerb: Verb = {
   summary: 'tell what the fields of a kind mean',
   usage: 'TYPE[.FIELD …] [--recursive] [--api-version=GROUP/VERSION]',
   flags: [
-    { name: 'recursive', type: 'bool', summary: 'all fields below, by name and type' },
+    { name: 'recursive', short: 'R', type: 'bool', summary: 'all fields below, by name and type' },
     { name: 'api-version', type: 'string', summary: 'of this group and version' },
     { name: 'max-depth', type: 'int', default: '0', summary: 'with --recursive: how far down; 0 for all the way' },
     { name: 'output', short: 'o', type: 'string', default: 'plaintext', summary: 'plaintext or plaintext-openapiv2' },

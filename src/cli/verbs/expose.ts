@@ -65,6 +65,14 @@ function serviceFor({ flags }: VerbCall, object: Exposed, name: string): Manifes
   const given = flags.string('port').split(',').filter(Boolean).map(Number);
   if (given.length === 0 && found.length === 0)
     throw new VerbError("couldn't find port via --port flag or introspection");
+  const noNumber = flags
+    .string('port')
+    .split(',')
+    .filter(Boolean)
+    .find((port) => !/^[-+]?\d+$/.test(port));
+  if (noNumber !== undefined) throw new VerbError(`strconv.Atoi: parsing ${JSON.stringify(noNumber)}: invalid syntax`);
+  const affinity = flags.string('session-affinity');
+  if (!['', 'None', 'ClientIP'].includes(affinity)) throw new VerbError(`unknown session affinity: ${affinity}`);
   const protocol = flags.string('protocol');
   const ports =
     given.length > 0

@@ -18,7 +18,7 @@ import {
   targetsOf,
 } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { throwIfAny, VerbError } from './verb-error.ts';
+import { bare, throwIfAny, VerbError } from './verb-error.ts';
 
 const TABLE = [
   'application/json;as=Table;v=v1;g=meta.k8s.io',
@@ -61,7 +61,8 @@ export const getVerb: Verb = {
     if (call.args.length === 0 && flags.list('filename').length === 0 && !flags.has('kustomize'))
       throw nothingNamed(call);
     const printer = objectPrinter(flags, io, GET_FORMATS);
-    const found = await targetsOf(call, optionsOf(call, printer === undefined));
+    const read = await targetsOf(call, optionsOf(call, printer === undefined));
+    const found = flags.list('filename').length > 0 ? { ...read, errors: read.errors.map(bare) } : read;
     return printer ? printObjects(call, found, printer) : printTables(call, found, cluster.namespace);
   },
 };

@@ -1,6 +1,6 @@
 /** `kedge logs`: what containers wrote. */
 import type { Pod } from '#api/generated/schema.ts';
-import { parseInstant } from '#api/machinery/timestamp.ts';
+import { parseInstant, whyNoInstant } from '#api/machinery/timestamp.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { allContainers, containerOf, podOf, podsOf, selectorOf } from './pods.ts';
 import { pathOf } from './served-resources.ts';
@@ -151,10 +151,7 @@ function queryOf({ flags }: VerbCall): Record<string, string | number | undefine
   const sinceSeconds = Math.ceil(flags.milliseconds('since') / 1000);
   const given = flags.string('since-time');
   const instant = given ? parseInstant(given) : undefined;
-  if (given && !instant)
-    throw new VerbError(
-      `parsing time ${JSON.stringify(given)} as ${JSON.stringify('2006-01-02T15:04:05Z07:00')}: cannot parse`,
-    );
+  if (given && !instant) throw new VerbError(whyNoInstant(given, false));
   return {
     follow: flags.bool('follow') ? 'true' : undefined,
     previous: flags.bool('previous') ? 'true' : undefined,

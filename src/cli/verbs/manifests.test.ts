@@ -56,6 +56,7 @@ test.each([
   ['bool', 'name', true],
   ['number', 'namespace', 7],
   ['object', 'generateName', {}],
+  ['array', 'name', []],
 ])('a %s is no %s', (type, field, value) => {
   const object = { apiVersion: 'v1', kind: 'Pod', metadata: { [field]: value } };
   expect(() => flattened(object, 'a.yaml')).toThrow(

@@ -1,13 +1,14 @@
 /** Objects out of files, folders, URLs and standard input, as `-f` names them. Source: cli-runtime, resource builder. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
-import { parseYaml } from '#api/machinery/codec-yaml.ts';
-import { isJsonObject } from '#api/machinery/json-value.ts';
 import { refusedAt } from './cluster-api.ts';
+import { valuesIn } from './documents.ts';
 import { messageOf } from './error-text.ts';
 import type { FlagSpec, Flags } from './flags.ts';
+import { refuseInvalid, refuseUndecodable } from './manifest-checks.ts';
 import type { VerbIo } from './verb.ts';
 import { throwIfAny, VerbError } from './verb-error.ts';
+import type { Validation } from './writing.ts';
 
 export interface ManifestObject {
   apiVersion: string;
@@ -20,6 +21,12 @@ export interface ManifestObject {
     [field: string]: unknown;
   };
   [field: string]: unknown;
+}
+
+/** Of which version an object was that somebody wrote down counts for nothing where it is created. */
+export function unversioned(object: ManifestObject): ManifestObject {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }
 
 export interface Manifest {
@@ -37,8 +44,15 @@ export const fileFlags = (what: string): readonly FlagSpec[] => [
 const EXTENSIONS = ['.json', '.yaml', '.yml'];
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** In the order in which they are written. Errors are per document, so that the others still come. */
-export async function manifestsOf(flags: Flags, io: VerbIo): Promise<{ manifests: Manifest[]; errors: unknown[] }> {
+/**
+ * In the order in which they are written. What is no object leaves the others as they are; what cannot be read, or is refused
+ * by `validation`, ends its text, but not the other ones.
+ */
+export async function manifestsOf(
+  flags: Flags,
+  io: VerbIo,
+  { validation = 'Ignore' }: { validation?: Validation } = {},
+): Promise<{ manifests: Manifest[]; errors: unknown[] }> {
   if (flags.has('kustomize'))
     throw new VerbError('--kustomize is not supported; pipe the output of `kubectl kustomize` into `-f -`');
   const manifests: Manifest[] = [];
@@ -47,16 +61,30 @@ export async function manifestsOf(flags: Flags, io: VerbIo): Promise<{ manifests
   refuseAbsent(names, io.folder);
   for (const name of names) {
     for await (const { text, source } of textsOf(name, flags.bool('recursive'), io)) {
-      for (const document of documentsIn(text)) {
-        try {
-          manifests.push(...objectsIn(document, source).map((object) => ({ object, source })));
-        } catch (error) {
-          errors.push(error);
+      try {
+        for (const value of readValues(text, source)) {
+          if (value === null) continue;
+          refuseInvalid(value, source, validation);
+          try {
+            manifests.push(...flattened(value, source).map((object) => ({ object, source })));
+          } catch (error) {
+            errors.push(error);
+          }
         }
+      } catch (error) {
+        errors.push(error);
       }
     }
   }
   return { manifests, errors };
+}
+
+function* readValues(text: string, source: string): Generator<unknown> {
+  try {
+    yield* valuesIn(text);
+  } catch (error) {
+    throw error instanceof VerbError ? new VerbError(`error parsing ${source}: ${error.message}`) : error;
+  }
 }
 
 async function* textsOf(
@@ -116,44 +144,10 @@ async function fetched(url: string): Promise<string> {
   return new TextDecoder().decode(Buffer.concat(parts));
 }
 
-/** The documents of a YAML stream that hold more than comments. */
-export const documentsIn = (text: string): string[] =>
-  text.split(/^---(?:[ \t].*)?\r?$/m).filter((part) => part.split('\n').some((line) => !/^\s*(#.*)?$/.test(line)));
-
-function objectsIn(document: string, source: string): ManifestObject[] {
-  const parsed = parseYaml(document, { isTrusted: true });
-  if ('problem' in parsed) throw new VerbError(`error parsing ${source}: ${parsed.problem}`);
-  if (parsed.value === null) return [];
-  return flattened(parsed.value, source);
-}
-
 /** The object, or those of a list. Throws VerbError for what is none. */
 export function flattened(value: unknown, source: string): ManifestObject[] {
-  const text = () => JSON.stringify(value);
-  if (!isJsonObject(value))
-    throw new VerbError(
-      `unable to decode ${JSON.stringify(source)}: json: cannot unmarshal ${typeof value} into Go value of type struct { Kind string }`,
-    );
-  if (!value['kind'])
-    throw new VerbError(`unable to decode ${JSON.stringify(source)}: Object 'Kind' is missing in '${text()}'`);
-  if (!value['apiVersion'])
-    throw new VerbError(`unable to decode ${JSON.stringify(source)}: Object 'apiVersion' is missing in '${text()}'`);
-  const { items } = value;
-  if (String(value['kind']).endsWith('List') && Array.isArray(items))
-    return items.flatMap((item) => flattened(item, source));
-  const metadata: Record<string, unknown> = { ...(value['metadata'] as object) };
-  refuseOtherThanText(metadata, source);
-  return [{ ...value, metadata } as ManifestObject];
-}
-
-/** `name: 1` and, in YAML 1.1, `name: y` are no names. */
-function refuseOtherThanText(metadata: Record<string, unknown>, source: string): void {
-  for (const field of ['name', 'generateName', 'namespace']) {
-    const value = metadata[field] ?? '';
-    if (typeof value === 'string') continue;
-    const type = typeof value === 'boolean' ? 'bool' : Array.isArray(value) ? 'array' : typeof value;
-    throw new VerbError(
-      `unable to decode ${JSON.stringify(source)}: json: cannot unmarshal ${type} into Go struct field ObjectMeta.metadata.${field} of type string`,
-    );
-  }
+  refuseUndecodable(value, source);
+  const { items, metadata } = value as { items?: unknown; metadata?: object };
+  if (value.kind.endsWith('List') && Array.isArray(items)) return items.flatMap((item) => flattened(item, source));
+  return [{ ...value, metadata: { ...metadata } }];
 }

@@ -5,7 +5,7 @@ import { whileDoing } from './error-text.ts';
 import { isNotFound } from './fetched-target.ts';
 import { TimedOut, whenGone } from './following.ts';
 import { annotated } from './last-applied.ts';
-import { fileFlags, type ManifestObject } from './manifests.ts';
+import { fileFlags, type ManifestObject, unversioned } from './manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
 import { type Targets, targetsOf } from './targets.ts';
@@ -18,6 +18,7 @@ import {
   dryRunOf,
   fieldManagerFlag,
   VALIDATE_FLAG,
+  validationOf,
   writeQuery,
 } from './writing.ts';
 
@@ -58,10 +59,10 @@ export const replaceVerb: Verb = {
     const dryRun = dryRunOf(flags);
     warnOfBooleanCascade(call);
     refuseContradictions(call, dryRun);
-    if (flags.bool('force')) return replaceByForce(call, await targetsOf(call));
-    const { targets, errors } = await targetsOf(call);
-    if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to replace');
+    if (flags.bool('force')) return replaceByForce(call, await targetsOf(call, { validation: validationOf(flags) }));
+    const { targets, errors } = await targetsOf(call, { validation: validationOf(flags) });
     const print = resultPrinter(flags, io);
+    const failures: unknown[] = [];
     for (const target of targets) {
       const sent = flags.bool('save-config') ? annotated(target.object as ManifestObject) : target.object;
       try {
@@ -71,10 +72,10 @@ export const replaceVerb: Verb = {
           dryRun === 'client' ? sent : (await cluster.request({ method: 'PUT', path: at, object: sent })).object;
         io.out(print(object, `replaced${dryRunNote(dryRun)}`));
       } catch (error) {
-        errors.push(whileDoing(error, 'replacing', target.source));
+        failures.push(whileDoing(error, 'replacing', target.source));
       }
     }
-    throwIfAny(errors);
+    throwIfAny([...failures, ...errors]);
   },
 };
 
@@ -114,7 +115,12 @@ async function replaceByForce(call: VerbCall, { targets, errors }: Targets): Pro
     const query = writeQuery(flags, { dryRun: 'none', hasValidation: true });
     try {
       const at = pathOf(resource, { namespace, query });
-      io.out(print((await cluster.request({ method: 'POST', path: at, object: sent })).object, 'replaced'));
+      io.out(
+        print(
+          (await cluster.request({ method: 'POST', path: at, object: unversioned(sent as ManifestObject) })).object,
+          'replaced',
+        ),
+      );
     } catch (error) {
       errors.push(error);
     }

@@ -80,6 +80,7 @@ export class ServedResources {
 
   /** `pods`, `deployments.apps`, `deployments.v1.apps`, `Deployment.v1.apps`. */
   find(text: string): ServedResource | undefined {
+    if (text === '') return undefined; // some kinds have no singular
     const [first = '', second, ...rest] = text.split('.');
     const name = first.toLowerCase();
     const called = this.all.filter((each) => isCalled(each, name));

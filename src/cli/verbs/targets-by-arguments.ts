@@ -66,6 +66,9 @@ async function parsedArguments({
   const [first, ...bareNames] = args;
   if (first === undefined) return { names: [], types: [], bareNames: [] };
   const served = await cluster.resources();
+  if (first.split(',').includes('')) throw new VerbError(ONE_RESOURCE);
+  if (bareNames.length > 0 && served.inCategory(first) && !served.find(first))
+    throw new VerbError('you must specify only one resource');
   const types = first.split(',').flatMap((type) => {
     const members = served.inCategory(type);
     return members && !served.find(type)
@@ -75,12 +78,13 @@ async function parsedArguments({
   return { names: [], types: [...new Set(types)], bareNames };
 }
 
+const ONE_RESOURCE = 'arguments in resource/name form must have a single resource and name';
+
 function namedBy(arg: string): Named {
   const parts = arg.split('/');
   if (parts.length !== 2) throw new VerbError('arguments in resource/name form may not have more than one slash');
   const [resource = '', name = ''] = parts;
-  if (!resource || !name || resource.includes(','))
-    throw new VerbError('arguments in resource/name form must have a single resource and name');
+  if (!resource || !name || resource.includes(',')) throw new VerbError(ONE_RESOURCE);
   return { resource, name };
 }
 

@@ -6,8 +6,9 @@ import type { VerbCall } from './verb.ts';
 import { VerbError } from './verb-error.ts';
 
 export async function fromFiles(call: VerbCall, asked: Asked, options: TargetOptions): Promise<Targets> {
-  const { manifests, errors } = await manifestsOf(call.flags, call.io);
+  const { manifests, errors: unread } = await manifestsOf(call.flags, call.io, options);
   const targets: Target[] = [];
+  const errors: unknown[] = [];
   for (const manifest of manifests) {
     try {
       const target = await targetOf(call, manifest);
@@ -18,7 +19,12 @@ export async function fromFiles(call: VerbCall, asked: Asked, options: TargetOpt
     }
   }
   const isStream = call.flags.list('filename').includes('-');
-  return { targets, errors, isSingle: !isStream && call.flags.list('filename').length === 1 && manifests.length === 1 };
+  // What could not be read is told behind what was wrong with what could.
+  return {
+    targets,
+    errors: [...errors, ...unread],
+    isSingle: !isStream && call.flags.list('filename').length === 1 && manifests.length === 1,
+  };
 }
 
 async function matches({ object }: Target, selector: string): Promise<boolean> {

@@ -7,6 +7,7 @@ import type { ServedResource } from './served-resources.ts';
 import { fromArguments } from './targets-by-arguments.ts';
 import { fromFiles } from './targets-in-files.ts';
 import type { VerbCall } from './verb.ts';
+import type { Validation } from './writing.ts';
 import { VerbError } from './verb-error.ts';
 
 export interface Target {
@@ -41,6 +42,8 @@ export interface TargetOptions {
   /** Lists stay pages instead of becoming their objects. */
   pages?: boolean;
   ignoreNotFound?: boolean;
+  /** Files must hold what could be sent; else their reading ends there. */
+  validation?: Validation;
 }
 
 export const SELECTOR_FLAGS: readonly FlagSpec[] = [

@@ -1,5 +1,6 @@
 /** `kedge top`: what nodes and pods use, as metrics.k8s.io tells it. */
 import type { Node } from '#api/generated/schema.ts';
+import { parseLabelSelector } from '#api/machinery/label-selector.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { aligned, TABLE_TABS } from './output/tabs.ts';
@@ -103,7 +104,8 @@ const topPodVerb: Verb = {
 
 async function measuredOf<T extends Measured>(call: VerbCall, path: string): Promise<T[]> {
   const { args, flags, cluster } = call;
-  if (args.length > 1) throw unexpected(`unexpected args: [${args.join(' ')}]`, call.path);
+  if (args.length > 1) throw unexpected(`${call.path.split(' ').at(-1)} [NAME | -l label]`, call.path);
+  refuseBadSelector(flags.string('selector'));
   if (args.length > 0 && flags.has('selector')) throw new VerbError('only one of NAME or selector can be provided');
   const sortBy = flags.string('sort-by');
   if (sortBy && sortBy !== 'cpu' && sortBy !== 'memory') throw new VerbError('--sort-by accepts only cpu or memory');
@@ -117,6 +119,12 @@ async function measuredOf<T extends Measured>(call: VerbCall, path: string): Pro
     if (isAbsent) throw new VerbError('Metrics API not available');
     throw error;
   }
+}
+
+/** The server would refuse it in the same words, as its own error. */
+function refuseBadSelector(selector: string): void {
+  const parsed = parseLabelSelector(selector);
+  if (!parsed.ok) throw new VerbError(parsed.error);
 }
 
 const amountsOf = (usages: readonly Usage[]): { cpu: number; memory: number } => ({

@@ -33,6 +33,10 @@ export function whyNotRead(path: string, error: unknown): string {
   return `open ${path}: ${SYSTEM_TEXTS[code] ?? message}`;
 }
 
+/** The same, told without `error: ` in front. */
+export const bare = (error: unknown): unknown =>
+  error instanceof VerbError ? new VerbError(error.message, { exitCode: error.exitCode, isBare: true }) : error;
+
 /** Several things went wrong, each told on a line of its own. */
 export class SeveralErrors extends Error {
   readonly code = 'SeveralErrors';

@@ -37,7 +37,9 @@ export function dryRunOf(flags: Flags): DryRun {
 export const dryRunNote = (dryRun: DryRun): string =>
   dryRun === 'none' ? '' : dryRun === 'client' ? ' (dry run)' : ' (server dry run)';
 
-const VALIDATION: ReadonlyMap<string, string> = new Map([
+export type Validation = 'Strict' | 'Warn' | 'Ignore';
+
+const VALIDATION: ReadonlyMap<string, Validation> = new Map<string, Validation>([
   ['strict', 'Strict'],
   ['true', 'Strict'],
   ['warn', 'Warn'],
@@ -45,19 +47,24 @@ const VALIDATION: ReadonlyMap<string, string> = new Map([
   ['false', 'Ignore'],
 ]);
 
+/** What is done about unknown and repeated fields. Throws VerbError for a value that there is not. */
+export function validationOf(flags: Flags): Validation {
+  const given = flags.string('validate');
+  const validation = VALIDATION.get(given);
+  if (validation) return validation;
+  throw new VerbError(
+    `invalid - validate option ${JSON.stringify(given)}; must be one of: strict (or true), warn, ignore (or false)`,
+  );
+}
+
 /** Query parameters of a write. */
 export function writeQuery(
   flags: Flags,
   { dryRun, hasValidation = false }: { dryRun: DryRun; hasValidation?: boolean },
 ): Record<string, string> {
-  const validation = hasValidation ? VALIDATION.get(flags.string('validate')) : undefined;
-  if (hasValidation && !validation)
-    throw new VerbError(
-      `invalid - validate option ${JSON.stringify(flags.string('validate'))}; must be one of: strict (or true), warn, ignore (or false)`,
-    );
   return {
     ...(dryRun === 'server' && { dryRun: 'All' }),
     fieldManager: flags.string('field-manager'),
-    ...(validation && { fieldValidation: validation }),
+    ...(hasValidation && { fieldValidation: validationOf(flags) }),
   };
 }

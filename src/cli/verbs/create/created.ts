@@ -1,8 +1,9 @@
 /** What all forms of `create` share: one object is sent, and told. */
+import { StatusError } from '#api/machinery/status.ts';
 import { whileDoing } from '../error-text.ts';
 import type { FlagSpec } from '../flags.ts';
 import { annotated } from '../last-applied.ts';
-import type { ManifestObject } from '../manifests.ts';
+import { type ManifestObject, unversioned } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
 import { structPrinter } from '../output/struct-order.ts';
 import { pathOf } from '../served-resources.ts';
@@ -10,7 +11,15 @@ import { SELECTOR_FLAGS, type Target, targetsOf } from '../targets.ts';
 import { targetOf } from '../targets-in-files.ts';
 import type { VerbCall } from '../verb.ts';
 import { throwIfAny, unexpected, VerbError } from '../verb-error.ts';
-import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, VALIDATE_FLAG, writeQuery } from '../writing.ts';
+import {
+  DRY_RUN_FLAG,
+  dryRunNote,
+  dryRunOf,
+  fieldManagerFlag,
+  VALIDATE_FLAG,
+  validationOf,
+  writeQuery,
+} from '../writing.ts';
 
 const COMMON: readonly FlagSpec[] = [
   ...OUTPUT_FLAGS,
@@ -28,25 +37,43 @@ export async function createFromFiles(call: VerbCall): Promise<void> {
   if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
     throw new VerbError('must specify one of -f and -k');
-  writeQuery(flags, { dryRun: dryRunOf(flags), hasValidation: true }); // refuses what it cannot read
-  const { targets, errors } = await targetsOf(call);
+  dryRunOf(flags); // refuses what it cannot read
+  const { targets, errors } = await targetsOf(call, { validation: validationOf(flags) });
   if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to create');
   const print = resultPrinter(call.flags, call.io);
+  const failures: unknown[] = [];
   for (const target of targets) {
     try {
       call.io.out(print(await sent(call, target), `created${dryRunNote(dryRunOf(flags))}`));
     } catch (error) {
-      errors.push(whileDoing(error, 'creating', target.source));
+      failures.push(whileDoing(error, 'creating', target.source));
     }
   }
-  throwIfAny(errors);
+  throwIfAny([...failures, ...errors]);
 }
 
 /** Sends an object that the command line describes, and tells it. Its namespace is the one of the command. */
 export async function createObject(call: VerbCall, object: ManifestObject): Promise<void> {
   const { flags, io } = call;
   const print = structPrinter(flags, io);
-  io.out(print(await createdObject(call, object), `created${dryRunNote(dryRunOf(flags))}`));
+  const created = await createdObject(call, object).catch((error: unknown) => {
+    throw whileCreating(error, object.kind);
+  });
+  io.out(print(created, `created${dryRunNote(dryRunOf(flags))}`));
+}
+
+/** Of these kinds kubectl says what it was doing, and not what the server called it. */
+const TOLD: Readonly<Record<string, string>> = {
+  ConfigMap: 'configmap: ',
+  Deployment: 'deployment: ',
+  Job: 'job: ',
+  Secret: 'secret ',
+  ServiceAccount: 'serviceaccount: ',
+};
+
+function whileCreating(error: unknown, kind: string): unknown {
+  const told = TOLD[kind];
+  return told && error instanceof StatusError ? new VerbError(`failed to create ${told}${error.message}`) : error;
 }
 
 /** As `createObject`, but tells nothing. */
@@ -67,7 +94,7 @@ async function sent({ flags, cluster }: VerbCall, { resource, namespace, object 
   if (dryRun === 'client') return toSend;
   const query = writeQuery(flags, { dryRun, hasValidation: true });
   const path = pathOf(resource, { namespace, query });
-  return (await cluster.request({ method: 'POST', path, object: toSend })).object;
+  return (await cluster.request({ method: 'POST', path, object: unversioned(toSend as ManifestObject) })).object;
 }
 
 /** The one name that such a command takes. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Verb } from '../verb.ts';
-import { VerbError } from '../verb-error.ts';
+import { VerbError, whyNotRead } from '../verb-error.ts';
 import { createObject, OBJECT_FLAGS, onlyName } from './created.ts';
 import { KEY_VALUE_FLAGS, keyValuesOf } from './key-values.ts';
 
@@ -39,7 +39,14 @@ const tls: Verb = {
   run(call) {
     const { flags, io } = call;
     if (!flags.string('key') || !flags.string('cert')) throw new VerbError('key and cert must be specified');
-    const fileOf = (flag: string) => readFileSync(resolve(io.folder, flags.string(flag)));
+    const fileOf = (flag: string) => {
+      const path = flags.string(flag);
+      try {
+        return readFileSync(resolve(io.folder, path));
+      } catch (error) {
+        throw new VerbError(`Cannot read file ${path}, ${whyNotRead(path, error)}`);
+      }
+    };
     const data = encoded([
       ['tls.crt', fileOf('cert')],
       ['tls.key', fileOf('key')],

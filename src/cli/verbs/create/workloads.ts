@@ -19,9 +19,9 @@ export const createDeploymentVerb: Verb = {
   ],
   run(call) {
     const { flags } = call;
-    const { name, command } = nameAndCommand(call);
     const images = flags.list('image');
     if (images.length === 0) throw new VerbError('required flag(s) "image" not set');
+    const { name, command } = nameAndCommand(call);
     if (images.length > 1 && command.length > 0)
       throw new VerbError('cannot specify multiple --image options and command');
     const port = flags.int('port');

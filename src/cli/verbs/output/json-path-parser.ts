@@ -96,7 +96,7 @@ export class TemplateParser {
         rest = /^\.\.[^[.]/.test(rest) ? rest.slice(1) : rest.slice(2);
       } else if (rest.startsWith('[')) {
         const end = bracketEnd(rest);
-        if (end < 0) throw this.#refused('unterminated array');
+        if (end < 0) throw this.#refused(/^\[\?\(/.test(rest) ? 'unterminated filter' : 'unterminated array');
         steps.push(this.#bracket(rest.slice(1, end)));
         rest = rest.slice(end + 1);
       } else {

@@ -127,7 +127,8 @@ test('sorting takes quantities by their amount and other text by its bytes', () 
   const named = [{ name: 'x' }, { name: 'y' }, { name: 'z', v: 1 }];
   expect(sortedBy(named, '.v', (item) => item).map(({ name }) => name)).toEqual(['y', 'x', 'z']);
   expect(sortedBy(['n9', 'n10', 'n09'], '.v', (v) => ({ v }))).toEqual(['n09', 'n10', 'n9']);
-  expect(() => sortedBy([{}], '.nope', (item) => item)).toThrow('couldn\'t find any field with path "{.nope}"');
+  expect(sortedBy([{}], '.nope', (item) => item)).toEqual([{}]);
+  expect(() => sortedBy([{}, {}], '.nope', (item) => item)).toThrow('couldn\'t find any field with path "{.nope}"');
 });
 
 test('JSON has sorted keys, four blanks and nothing that ends a script', () => {

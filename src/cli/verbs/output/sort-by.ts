@@ -5,7 +5,7 @@ import { JsonPathTemplate, relaxedPath } from './json-path-template.ts';
 
 /** A new list; stable, but what lacks the field comes first, the last of it before the others. Throws VerbError when no object has the field. */
 export function sortedBy<T>(items: readonly T[], field: string, objectOf: (item: T) => unknown): T[] {
-  if (items.length === 0) return [];
+  if (items.length <= 1) return [...items]; // there is nothing to sort, whatever the field
   const path = relaxedPath(field);
   const template = new JsonPathTemplate(path);
   const keyed = items.map((item) => ({ item, key: template.find(objectOf(item))[0] }));

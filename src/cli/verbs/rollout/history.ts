@@ -41,7 +41,7 @@ export const historyVerb: Verb = {
 
 /** All of them, or the one that is meant. */
 async function chosen(call: VerbCall, target: Target, revision: number): Promise<Revision[]> {
-  const revisions = await revisionsOf(call, target);
+  const revisions = await revisionsOf(call, target, 'history');
   if (revision === 0) return revisions;
   return [found(revisions, revision)];
 }
@@ -53,7 +53,7 @@ function found(revisions: readonly Revision[], revision: number): Revision {
 }
 
 async function historyOf(call: VerbCall, target: Target, revision: number): Promise<string> {
-  const revisions = await revisionsOf(call, target);
+  const revisions = await revisionsOf(call, target, 'history');
   if (revisions.length === 0) return 'No rollout history found.';
   if (revision === 0) {
     const rows = revisions.map(({ number, changeCause }) => `${number}\t${changeCause || '<none>'}\n`);

@@ -28,15 +28,21 @@ const CHANGE_CAUSE = 'kubernetes.io/change-cause';
 /** Kinds that kubectl knows to have pods. */
 const WITHOUT_HISTORY = new Set(['batch/Job', 'batch/CronJob', '/Pod', '/ReplicationController', 'apps/ReplicaSet']);
 
-/** Oldest first. Throws VerbError for kinds that have none. */
-export async function revisionsOf(call: VerbCall, target: Target): Promise<Revision[]> {
+/** Oldest first. Throws VerbError for kinds that have none; `sought` is what is said to be missing then. */
+export async function revisionsOf(
+  call: VerbCall,
+  target: Target,
+  sought: 'history' | 'rollbacker',
+): Promise<Revision[]> {
   const { group, kind } = target.resource;
   if (group === 'apps' && kind === 'Deployment') return ofDeployment(call, target);
   if (group === 'apps' && (kind === 'DaemonSet' || kind === 'StatefulSet')) return ofControllerRevisions(call, target);
   const named = JSON.stringify(group ? `${kind}.${group}` : kind);
   if (WITHOUT_HISTORY.has(`${group}/${kind}`))
-    throw new VerbError(`no history viewer has been implemented for ${named}`);
-  throw new VerbError(`error retrieving history for ${named}, no visitor method exists for {${group} ${kind}}`);
+    throw new VerbError(
+      `no ${sought === 'history' ? 'history viewer' : 'rollbacker'} has been implemented for ${named}`,
+    );
+  throw new VerbError(`error retrieving ${sought} for ${named}, no visitor method exists for {${group} ${kind}}`);
 }
 
 async function ofDeployment(call: VerbCall, target: Target): Promise<Revision[]> {

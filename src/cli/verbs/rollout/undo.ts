@@ -63,7 +63,7 @@ function warnOfApplied({ io, path }: VerbCall, { object, resource, name }: Targe
 
 async function rolledBack(call: VerbCall, target: Target, dryRun: DryRun): Promise<string> {
   const number = call.flags.int('to-revision');
-  const revisions = await revisionsOf(call, target);
+  const revisions = await revisionsOf(call, target, 'rollbacker');
   const to = chosen(revisions, number, target);
   const { spec, metadata } = target.object as {
     spec: { template: PodTemplateSpec; paused?: boolean };
