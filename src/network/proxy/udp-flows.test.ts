@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { service, slice, start, turn, world } from '../../../test/network/proxied-world.ts';
+
+const udp = (ports: object[]) => ({ ...service, spec: { ...service.spec, type: 'NodePort', ports } });
+const flowAt = (to: string, port: number, from: string) =>
+  `udp 17 9 src=10.0.0.7 dst=${to} sport=1 dport=${port} src=${from} dst=10.0.0.7 sport=53`;
+
+test('a flow whose endpoint went while nobody kept the rules is led anew, once they are in force', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', { ...service, spec: { ...service.spec, ports: [{ port: 53, protocol: 'UDP' }] } });
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.2'));
+  const done: string[] = [];
+  const fakes = {
+    flows: () => {
+      done.push('list');
+      return ['10.244.1.2', '10.244.1.9'].map((ip) => flowAt('10.96.0.20', 53, ip));
+    },
+    conntrack: async (call: readonly string[]) => void done.push(call.slice(-3).join(' ')),
+  };
+  const { ready } = start(informers, async () => void done.push('rules'), fakes);
+  await ready;
+  expect(done).toEqual(['rules', 'list', '53 --reply-src 10.244.1.9']);
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.3'));
+  await turn();
+  expect(done.slice(3).filter((each) => each === 'list')).toEqual([]); // from now on it is known who goes
+});
+
+test('a flow that was led nowhere before there was a Service for it is led to that', async () => {
+  const { informers, set } = world();
+  const calls: string[] = [];
+  await start(informers, async () => undefined, {
+    flows: () => [flowAt('172.31.9.2', 30_053, '172.31.9.2')],
+    conntrack: async (call) => void calls.push(call.join(' ')),
+  }).ready;
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.2'));
+  set('Service', 'default/web', udp([{ port: 53, protocol: 'UDP', nodePort: 30_053 }]));
+  await turn();
+  expect(calls).toContain('-D -f ipv4 -p udp --orig-dst 172.31.9.2 --orig-port-dst 30053 --reply-src 172.31.9.2');
+});
+
+test('flows to a host port leave a pod that goes, and go to one that comes', async () => {
+  const { informers, set } = world();
+  const podAt = (podIP: string) => ({
+    metadata: { name: 'log', namespace: 'default' },
+    spec: { containers: [{ name: 'c', ports: [{ containerPort: 514, hostPort: 5_514, protocol: 'UDP' }] }] },
+    status: { podIPs: [{ ip: podIP }] },
+  });
+  const calls: string[] = [];
+  let flows: string[] = [];
+  await start(informers, async () => undefined, {
+    flows: () => flows,
+    conntrack: async (call) => void calls.push(call.join(' ')),
+  }).ready;
+  set('Pod', 'default/one', podAt('10.244.1.2'));
+  await turn();
+  set('Pod', 'default/one', undefined);
+  await turn();
+  expect(calls).toContain('-D -f ipv4 -p udp --orig-port-dst 5514 --dst-nat 10.244.1.2');
+  flows = [flowAt('172.31.9.2', 5_514, '172.31.9.2')]; // nobody was there
+  set('Pod', 'default/two', podAt('10.244.1.3'));
+  await turn();
+  expect(calls.at(-1)).toBe('-D -f ipv4 -p udp --orig-dst 172.31.9.2 --orig-port-dst 5514 --reply-src 172.31.9.2');
+});
