@@ -1,16 +1,18 @@
 /** Informers shared by everybody in a process: one list and one watch for each kind and scope, however many ask. */
 import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
-import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
 import { PlainSignal, type Signal } from '#base/plain-signal.ts';
 import type { Random } from '#base/random.ts';
+import { type Absence, whenFollowed } from './absence.ts';
 import type { Client } from './client.ts';
 import { identitiesOf } from './identity.ts';
+import { IndexedCache } from './indexed-cache.ts';
 import type { IndexedInformer, Informer, ReleasableInformers } from './informer.ts';
-import type { Change, Index, IndexKeys } from './object-cache.ts';
+import type { IndexKeys } from './object-cache.ts';
 import { ObjectCache } from './object-cache.ts';
 import type { Scope } from './reflector.ts';
 import { reflect } from './reflector.ts';
@@ -22,6 +24,8 @@ export interface InformersOptions {
   /** Stops all informers. */
   signal: Signal;
   log?: Log;
+  /** Unless there is one, every kind is asked for from the beginning. */
+  absence?: Absence;
 }
 
 interface Running {
@@ -147,7 +151,7 @@ export class SharedInformers implements ReleasableInformers {
   }
 
   #start<T extends KubeObject>(id: string, kind: Kind<T>, scope: Scope, keep?: (object: T) => T): Running {
-    const { client, clock, random, log = silentLog, signal } = this.#options;
+    const { client, clock, random, log = silentLog, signal, absence } = this.#options;
     const cache = new ObjectCache<T>();
     const stop = new PlainSignal();
     if (signal.aborted) stop.abort(signal.reason);
@@ -164,65 +168,11 @@ export class SharedInformers implements ReleasableInformers {
     const paused = (isPaused: boolean) => {
       running.isPaused = isPaused;
     };
-    void reflect({
-      client,
-      kind,
-      scope,
-      cache,
-      ...(keep && { keep }),
-      clock,
-      random,
-      log,
-      signal: stop,
-      paused,
-    });
+    const begun = { client, kind, scope, cache, ...(keep && { keep }), clock, random, log, signal: stop };
+    const absent = absence?.of(kind, () => whenFollowed({ ...begun, paused }));
+    if (absent === undefined) void reflect({ ...begun, paused });
+    else cache.replace([], absent);
     return running;
-  }
-}
-
-class IndexedCache<T extends KubeObject> implements IndexedInformer<T> {
-  readonly #cache: ObjectCache<T>;
-  readonly #index: Index<T>;
-
-  constructor(cache: ObjectCache<T>, indexKeys: IndexKeys<T>) {
-    this.#cache = cache;
-    this.#index = cache.index(indexKeys);
-  }
-
-  get hasSynced(): boolean {
-    return this.#cache.hasSynced;
-  }
-
-  get resourceVersion(): ResourceVersion {
-    return this.#cache.resourceVersion;
-  }
-
-  get(key: ObjectKey): T | undefined {
-    return this.#cache.get(key);
-  }
-
-  list(): T[] {
-    return this.#cache.list();
-  }
-
-  inNamespace(namespace: string): T[] {
-    return this.#cache.inNamespace(namespace);
-  }
-
-  by(indexKeys: IndexKeys<T>, indexKey: string): T[] {
-    return this.#cache.by(indexKeys, indexKey);
-  }
-
-  under(indexKey: string): T[] {
-    return this.#index.under(indexKey);
-  }
-
-  onChange(listener: (change: Change<T>) => void): () => void {
-    return this.#cache.onChange(listener);
-  }
-
-  onProgress(listener: () => void): () => void {
-    return this.#cache.onProgress(listener);
   }
 }
 

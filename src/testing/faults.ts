@@ -73,10 +73,13 @@ export class Faults {
   readonly #watches = new Set<FollowedWatch>();
   #delayed = 0;
   #delayedWatches = 0;
+  readonly #meetWatches: () => void;
 
-  constructor(clock: Clock, nodes: NodeSwitch) {
+  /** `meetWatches` opens those that the cluster has left for later: watches are to be met as if it had not. */
+  constructor({ clock, nodes, meetWatches }: { clock: Clock; nodes: NodeSwitch; meetWatches(): void }) {
     this.#clock = clock;
     this.#nodes = nodes;
+    this.#meetWatches = meetWatches;
   }
 
   /** Such requests are refused, and change nothing. */
@@ -99,6 +102,7 @@ export class Faults {
    * client has to begin anew. Gives how many they were.
    */
   dropWatch(which: Omit<Which, 'verb' | 'times'> = {}, how: 'closed' | 'lost' | 'expired' = 'lost'): number {
+    this.#meetWatches();
     const met = [...this.#watches].filter(({ info, user }) => matches(which, info(), user));
     for (const watch of met) {
       this.#watches.delete(watch);
@@ -182,6 +186,7 @@ export class Faults {
   }
 
   #plan(which: Which, effect: Effect): Fault {
+    if (which.verb === undefined || which.verb === 'watch') this.#meetWatches(); // they are open: it is not for them
     const planned: Planned = { which, effect, hits: 0 };
     this.#planned.add(planned);
     return new PlannedFault(planned, () => void this.#planned.delete(planned));

@@ -6,17 +6,26 @@ import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import { type IncomingRequest, Pipeline } from '#control-plane/apiserver/pipeline.ts';
 import { type RequestInfo, requestInfoOf } from '#control-plane/apiserver/request-info.ts';
 import type { OpenedWatch } from '#control-plane/apiserver/verbs/watch.ts';
+import type { AbsentKinds } from './absent-kinds.ts';
 import type { Faults, FollowedWatch } from './faults.ts';
+
+interface GateParts {
+  faults: Faults;
+  absent: Pick<AbsentKinds, 'informed'>;
+  edgeClock: Clock;
+}
 
 export class Gate {
   /** What transports are to use in place of the API server's own. */
   readonly pipeline: Pipeline;
   readonly #faults: Faults;
+  readonly #absent: Pick<AbsentKinds, 'informed'>;
   #open = 0;
 
   /** `edgeClock` tells the time to what is near a socket. */
-  constructor(inner: Pipeline, { faults, edgeClock }: { faults: Faults; edgeClock: Clock }) {
+  constructor(inner: Pipeline, { faults, absent, edgeClock }: GateParts) {
     this.#faults = faults;
+    this.#absent = absent;
     this.pipeline = new GatedPipeline(inner, this, edgeClock);
   }
 
@@ -29,7 +38,10 @@ export class Gate {
   async guarded<T>(info: () => RequestInfo, user: UserInfo, request: () => Soon<T>): Promise<T> {
     this.#open++;
     try {
-      return await (this.#faults.isQuiet ? request() : this.#faults.around(info(), user, request));
+      const reply = await (this.#faults.isQuiet ? request() : this.#faults.around(info(), user, request));
+      const { informed } = this.#absent;
+      if (informed) await informed;
+      return reply;
     } finally {
       this.#open--;
     }

@@ -2,22 +2,28 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { follow } from '#base/followable.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { decode, storagePrefixOf } from '#control-plane/apiserver/watch-cache/stored-object.ts';
-import type { Revision, Storage, Stored } from '#control-plane/storage/storage.ts';
+import type { EventBatch, Revision, Storage, Stored } from '#control-plane/storage/storage.ts';
 
 const ROOT = '/registry/';
+
+/** Told when something first stands under a prefix. */
+type Began = (prefix: string) => void;
 
 export class StoredView {
   readonly #storage: Storage;
   readonly #stored = new Map<string, Stored>();
   /** By the storage prefix of a kind: the revision of its last change. */
   readonly #lastChange = new Map<string, Revision>();
+  readonly #began: Began;
   #revision: Revision = 1; // an empty store
 
-  constructor(storage: Storage, signal: AbortSignal) {
+  constructor(storage: Storage, { signal, began }: { signal: AbortSignal; began: Began }) {
     this.#storage = storage;
-    void this.#follow(signal);
+    this.#began = began;
+    void follow(storage.watch({ prefix: ROOT, after: 1, signal }), (batch) => this.#take(batch)).ended;
   }
 
   get revision(): Revision {
@@ -41,16 +47,20 @@ export class StoredView {
     return objects.filter(({ apiVersion }) => apiVersion === apiVersionOf(kind)) as T[];
   }
 
-  async #follow(signal: AbortSignal): Promise<void> {
-    for await (const batch of this.#storage.watch({ prefix: ROOT, after: 1, signal })) {
-      for (const { key, now, revision } of batch.events) {
-        if (now) this.#stored.set(key, now);
-        else this.#stored.delete(key);
-        for (let end = key.indexOf('/', ROOT.length); end >= 0; end = key.indexOf('/', end + 1))
-          this.#lastChange.set(key.slice(ROOT.length, end), revision);
-      }
-      this.#revision = batch.revision;
+  #take({ events, revision }: EventBatch): void {
+    for (const { key, now, revision } of events) {
+      if (now) this.#stored.set(key, now);
+      else this.#stored.delete(key);
+      for (let end = key.indexOf('/', ROOT.length); end >= 0; end = key.indexOf('/', end + 1))
+        this.#changed(key.slice(ROOT.length, end), revision);
     }
+    this.#revision = revision;
+  }
+
+  #changed(prefix: string, revision: Revision): void {
+    const isFirst = !this.#lastChange.has(prefix);
+    this.#lastChange.set(prefix, revision);
+    if (isFirst) this.#began(prefix);
   }
 }
 

@@ -21,6 +21,7 @@ import type { Storage } from '#control-plane/storage/storage.ts';
 import { SimulatedNodePools } from '#node/simulated/simulated-node-pools.ts';
 import type { SimulatedNodesOptions } from '#node/simulated/simulated-nodes.ts';
 import { type SimulatedNodes, startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
+import { AbsentKinds } from './absent-kinds.ts';
 import { ClusterObjects } from './cluster-objects.ts';
 import { AskedComponent, Components, type TestComponent } from './components.ts';
 import { Faults, type NodeSwitch } from './faults.ts';
@@ -77,6 +78,7 @@ export class TestCluster extends ClusterObjects {
   readonly #outside: OutsideAccess;
   readonly #simulated: SimulatedNodes[] = [];
   readonly #rest: Rest;
+  readonly #absent: AbsentKinds;
 
   constructor(clock: TestClock, parts: TestClusterParts) {
     super();
@@ -85,10 +87,15 @@ export class TestCluster extends ClusterObjects {
     this.clock = clock;
     this.kinds = kinds;
     this.#parts = parts;
-    this.faults = new Faults(clock, nodeSwitch(new Client(new InProcessTransport(api.pipeline, ADMIN))));
-    this.#gate = new Gate(api.requests, { faults: this.faults, edgeClock: { ...systemClock, now: () => clock.now() } });
+    const { signal } = this.#stopping;
+    this.view = new StoredView(storage, { signal, began: (prefix) => this.#absent.ended(prefix) });
+    const absent = new AbsentKinds({ kinds, view: this.view });
+    this.#absent = absent;
+    const nodes = nodeSwitch(new Client(new InProcessTransport(api.pipeline, ADMIN)));
+    this.faults = new Faults({ clock, nodes, meetWatches: () => absent.endAll() });
+    const edgeClock = { ...systemClock, now: () => clock.now() };
+    this.#gate = new Gate(api.requests, { faults: this.faults, absent, edgeClock });
     this.#pipeline = inProcessPipeline(this.#gate.pipeline);
-    this.view = new StoredView(storage, this.#stopping.signal);
     this.client = new Client(this.transportFor(ADMIN));
     const { view } = this;
     this.#rest = new Rest({ clock, view, gate: this.#gate, faults: this.faults, components: this.#components });
@@ -190,9 +197,12 @@ export class TestCluster extends ClusterObjects {
   }
 
   #informers(): SharedInformers {
+    if (this.#shared) return this.#shared;
+    const { clock } = this;
     const { random, log } = this.#parts;
     const client = new Client(this.transportFor(MANAGER));
-    this.#shared ??= new SharedInformers({ client, clock: this.clock, random, log, signal: this.#stopping.signal });
+    const { signal } = this.#stopping;
+    this.#shared = new SharedInformers({ client, clock, random, log, signal, absence: this.#absent });
     return this.#shared;
   }
 
