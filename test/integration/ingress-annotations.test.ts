@@ -101,6 +101,16 @@ test('a client with a cookie comes back to its endpoint, and another endpoint ha
   expect(moved.headers['set-cookie']).toHaveLength(1);
 });
 
+test('text of a configuration is nobody’s: snippets count as absent', async () => {
+  const texts = ['configuration', 'server', 'auth', 'stream', 'modsecurity'].map((of) => [
+    `${of}-snippet`,
+    'return 418;',
+  ]);
+  route(Object.fromEntries(texts));
+  behind(await mirror('web'));
+  expect(asJson(await ask('/')).name).toBe('web');
+});
+
 test('a key decides which endpoint it is', async () => {
   route({ 'upstream-hash-by': '$arg_user' });
   behind(...(await Promise.all(['a', 'b', 'c'].map(mirror))));
