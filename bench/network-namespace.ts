@@ -1,5 +1,6 @@
 /** A network of a measure's own, so that its rules meet nobody's packets. Needs root, iproute2, nsenter and nftables. */
 import { execFileSync } from 'node:child_process';
+import { systemClock } from '#cmd/system-clock.ts';
 import { type RunNft, runNft } from '#network/netfilter/nft.ts';
 import { WaitingNft } from '#network/netfilter/waiting-nft.ts';
 import type { Bench } from './bench.ts';
@@ -25,7 +26,7 @@ export function networkNamespace(name: string): NetworkNamespace {
   const nft: RunNft = (commands) => runNft(commands, { command });
   return {
     nft,
-    waitingNft: (signal) => new WaitingNft({ signal, command }).run,
+    waitingNft: (signal) => new WaitingNft({ clock: systemClock, signal, command }).run,
     nftMs: async (commands) => {
       const began = performance.now();
       await nft(commands);

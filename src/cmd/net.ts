@@ -49,7 +49,7 @@ export async function runNet(args: readonly string[]): Promise<void> {
   await endEarlierWriters(resolve(values.config ?? ''), systemClock);
   const rules: NodeRules = {
     ruleWatch: new RuleWatch({ clock: systemClock, log: component.log, signal: component.signal }),
-    nft: new WaitingNft({ signal: component.signal }).run,
+    nft: new WaitingNft({ clock: systemClock, signal: component.signal }).run,
   };
   const proxy = startNodeProxy(component, config, rules);
   const parts = [startNodePolicy(component, config, rules), proxy];

@@ -44,7 +44,7 @@ beforeEach(async () => {
   ]);
   ending = new AbortController();
   transactions = 0;
-  const { run } = new WaitingNft({ signal: ending.signal, command: lab.commandIn('node', 'nft') });
+  const { run } = new WaitingNft({ clock: systemClock, signal: ending.signal, command: lab.commandIn('node', 'nft') });
   const running = startNetworkPolicy({
     nodeName: 'node1',
     informers,

@@ -5,6 +5,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll } from 'vitest';
+import { systemClock } from '#cmd/system-clock.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import type { Iptables } from '#network/netfilter/iptables.ts';
 import { type FindDifferences, type hasRules, listsRules, type RunNft } from '#network/netfilter/nft.ts';
@@ -176,7 +177,11 @@ export function useProxyLab(): void {
     if (!canHave) return;
     wireUp();
     ending = new AbortController();
-    waitingNft = new WaitingNft({ signal: ending.signal, command: ['nsenter', entered('node'), 'nft'] });
+    waitingNft = new WaitingNft({
+      clock: systemClock,
+      signal: ending.signal,
+      command: ['nsenter', entered('node'), 'nft'],
+    });
     for (const name of made) await startAsker(name);
     for (const name of ['pod1', 'pod2']) await serve(name, serverOf(name));
   });

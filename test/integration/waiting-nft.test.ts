@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { systemClock } from '#cmd/system-clock.ts';
 import { WaitingNft } from '#network/netfilter/waiting-nft.ts';
 import { canHaveLab, type Lab, networkLab } from './network-lab.ts';
 
@@ -27,7 +28,7 @@ beforeEach(async () => {
   chmodSync(program, 0o755);
   writeFileSync(`${program}.starts`, '');
   ending = new AbortController();
-  nft = new WaitingNft({ signal: ending.signal, command: lab.commandIn('node', program) });
+  nft = new WaitingNft({ clock: systemClock, signal: ending.signal, command: lab.commandIn('node', program) });
   await vi.waitUntil(async () => {
     const before = startedFor('-f');
     await nft.run(['add table ip x', 'delete table ip x', 'add table ip x']);

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ManualClock } from '#base/manual-clock.ts';
 import { WaitingNft } from './waiting-nft.ts';
 
 /** Stands for nft: $0.own is what it was started for, $0.line what it did while it waited for more, $0.starts how often it began to. */
@@ -22,9 +23,11 @@ done
 
 let folder: string;
 let ending: AbortController;
+let clock: ManualClock;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'kedge-waiting-'));
   ending = new AbortController();
+  clock = new ManualClock();
 });
 afterEach(async () => {
   ending.abort();
@@ -32,11 +35,11 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function waitingNft(script = NFT, longestMs = 30_000): WaitingNft {
+function waitingNft(script = NFT): WaitingNft {
   const program = join(folder, 'nft');
   writeFileSync(program, script);
   chmodSync(program, 0o755);
-  return new WaitingNft({ signal: ending.signal, longestMs, command: [program] });
+  return new WaitingNft({ clock, signal: ending.signal, command: [program] });
 }
 
 const lines = (name: 'own' | 'line' | 'starts'): string[] => {
@@ -109,9 +112,13 @@ test('of one that was killed meanwhile nobody claims to know what it did; anothe
 });
 
 test('one that does not answer is ended', async () => {
-  const nft = waitingNft(NFT, 300);
+  const nft = waitingNft();
   await untilOneWaits(nft);
-  await expect(nft.run(['endless'])).rejects.toMatchObject({
+  const running = nft.run(['endless']);
+  clock.advance(29_000);
+  expect(waiting()).toHaveLength(1);
+  clock.advance(1_000);
+  await expect(running).rejects.toMatchObject({
     code: 'NftKilled',
     message: expect.stringContaining('whether the rules took effect is not known'),
   });
@@ -131,7 +138,7 @@ test.each([
 });
 
 test('where there is no nft that is said', async () => {
-  const nft = new WaitingNft({ signal: ending.signal, command: [join(folder, 'nowhere')] });
+  const nft = new WaitingNft({ clock, signal: ending.signal, command: [join(folder, 'nowhere')] });
   await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'ENOENT' });
 });
 

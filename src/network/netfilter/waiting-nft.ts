@@ -5,6 +5,7 @@
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import type { Clock, Timer } from '#base/clock.ts';
 import { NFT, NftKilled, NftRefused, type RunNft, runNft } from './nft.ts';
 
 /** It reads a character at a time: what is longer is done sooner by an nft of its own. */
@@ -13,14 +14,14 @@ const LONGEST_LINE = 8_192;
 const NOT_ON_A_LINE = /[#\\\n]/;
 /** There may be none that can wait. */
 const MOST_VAIN_STARTS = 3;
+/** After this it is killed. */
 const LONGEST_MS = 30_000;
 const MOST_COMPLAINT = 4_096;
 
 export interface WaitingNftOptions {
+  clock: Clock;
   /** When it aborts, the nft that waits ends, after what it was given. */
   signal: AbortSignal;
-  /** For tests: after this it is killed. */
-  longestMs?: number;
   /** For tests: what is run instead, as an argument array. */
   command?: readonly string[];
 }
@@ -32,7 +33,7 @@ export class WaitingNft {
   #vainStarts = 0;
 
   constructor(options: WaitingNftOptions) {
-    this.#options = { longestMs: LONGEST_MS, command: NFT, ...options };
+    this.#options = { command: NFT, ...options };
   }
 
   /** Until one waits, and for much at once, an nft is started. */
@@ -80,7 +81,7 @@ interface Turn {
   heard: string[];
   resolve(complaint: string): void;
   reject(error: Error): void;
-  late: NodeJS.Timeout;
+  late: Timer;
 }
 
 /** What points at a word of the line before. */
@@ -89,16 +90,16 @@ const UNDERLINE = /^[\s^~-]*$/;
 class Session {
   readonly ended: Promise<void>;
   readonly #child: ChildProcessByStdio<Writable, null, Readable>;
-  readonly #longestMs: number;
+  readonly #clock: Clock;
   /** Given to it and not answered. */
   readonly #turns: Turn[] = [];
   #given = 0;
   #rest = '';
   #isEnded = false;
 
-  constructor({ command, longestMs }: Required<WaitingNftOptions>) {
+  constructor({ command, clock }: Required<WaitingNftOptions>) {
     const [program = '', ...args] = command;
-    this.#longestMs = longestMs;
+    this.#clock = clock;
     // It would keep in its user's home what it was told.
     const env = { ...process.env, LC_ALL: 'C', TERM: 'dumb', HOME: '/dev/null' };
     this.#child = spawn(program, [...args, '--interactive'], { env, stdio: ['pipe', 'ignore', 'pipe'] });
@@ -116,7 +117,7 @@ class Session {
     return new Promise((resolve, reject) => {
       if (this.#isEnded) return reject(new NftKilled('it has ended'));
       const end = `kedge-${++this.#given}`; // no command is one word
-      const late = setTimeout(() => this.#child.kill('SIGKILL'), this.#longestMs);
+      const late = this.#clock.timer(LONGEST_MS, () => this.#child.kill('SIGKILL'));
       this.#turns.push({ end, heard: [], resolve, reject, late });
       this.#child.stdin.write(`${line}\n${end}\n`);
     });
@@ -130,7 +131,7 @@ class Session {
   #end(reason: string): void {
     this.#isEnded = true;
     for (const { reject, late } of this.#turns.splice(0)) {
-      clearTimeout(late);
+      late.cancel();
       reject(new NftKilled(reason));
     }
   }
@@ -149,7 +150,7 @@ class Session {
       return;
     }
     this.#turns.shift();
-    clearTimeout(turn.late);
+    turn.late.cancel();
     turn.resolve(complaintIn(turn.heard));
   }
 }
