@@ -51,7 +51,11 @@ export class AcceptedState {
   /** All changes of one transaction under one new revision; empty, and no revision used, when nothing changes. */
   apply(writes: readonly Write[]): StoreEvent[] {
     const revision = this.revision + 1;
-    const events = writes.flatMap((write) => this.#eventOf(write, revision) ?? []);
+    const events: StoreEvent[] = [];
+    for (const write of writes) {
+      const event = this.#eventOf(write, revision);
+      if (event) events.push(event);
+    }
     if (events.length > 0) this.revision = revision;
     for (const { key, now } of events) this.#waiting.set(key, { revision, now });
     return events;

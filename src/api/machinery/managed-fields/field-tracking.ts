@@ -104,7 +104,8 @@ class VersionedChange {
   readonly #before: object;
   readonly #after: () => object;
   readonly #context: Tracking;
-  readonly #seen = new Map<string, Comparison | undefined>();
+  /** In other versions. */
+  #seen: Map<string, Comparison | undefined> | undefined;
 
   /** `after` is asked for other versions only: the writer's own sees what was said, before the type makes something of it. */
   constructor(before: object, said: object, context: Tracking, after: () => object = () => said) {
@@ -118,6 +119,7 @@ class VersionedChange {
   in(apiVersion: string): Comparison | undefined {
     const { writer, inVersion } = this.#context;
     if (apiVersion === writer.apiVersion || !inVersion) return this.own;
+    this.#seen ??= new Map();
     if (!this.#seen.has(apiVersion)) this.#seen.set(apiVersion, this.#compare(apiVersion, inVersion));
     return this.#seen.get(apiVersion);
   }
@@ -165,18 +167,30 @@ function afterUpdate(
   change: VersionedChange,
   { taken, writer }: { taken: FieldSet | undefined; writer: Writer },
 ): Manager[] {
-  if (!taken) return managers.flatMap((manager) => lessening(manager, change));
+  if (!taken) return lessened(managers, change);
   const self = taking(writer, taken);
   const own = managers.find((manager) => isSameManager(manager, self));
-  const left = managers.flatMap((manager) => (manager === own ? [] : lessening(manager, change)));
-  return [...left, { ...self, set: own ? ownSet(own, change, taken) : taken }];
+  if (own) self.set = ownSet(own, change, taken);
+  const left = lessened(managers, change, own);
+  left.push(self);
+  return left;
+}
+
+/** All but one. */
+function lessened(managers: readonly Manager[], change: VersionedChange, but?: Manager): Manager[] {
+  const left: Manager[] = [];
+  for (const manager of managers) {
+    const less = manager === but ? undefined : lessening(manager, change);
+    if (less) left.push(less);
+  }
+  return left;
 }
 
 /** Mostly who writes writes what was theirs before: then it is as it was. */
 function ownSet(own: Manager, change: VersionedChange, taken: FieldSet): FieldSet {
   const { touched, removed } = change.own;
   const isTheirs = !removed && covers(own.set, taken) && touched && covers(taken, touched);
-  return isTheirs ? own.set : rootUnion(lessening(own, change)[0]?.set, taken)!;
+  return isTheirs ? own.set : rootUnion(lessening(own, change)?.set, taken)!;
 }
 
 const identityOf = ({ manager, apiVersion, subresource }: Writer) => ({ manager, apiVersion, subresource });
@@ -191,12 +205,12 @@ const taking = ({ manager, apiVersion, subresource, now }: Writer, set: FieldSet
 });
 
 /** What is left to a manager after a change. Whose version is served no longer is forgotten. */
-function lessening(manager: Manager, change: VersionedChange): Manager[] {
+function lessening(manager: Manager, change: VersionedChange): Manager | undefined {
   const seen = change.in(manager.apiVersion);
-  if (!seen) return [];
+  if (!seen) return undefined;
   const set = rootDifference(manager.set, rootUnion(seen.touched, seen.removed));
-  if (set === manager.set) return [manager];
-  return set ? [{ ...manager, set }] : [];
+  if (set === manager.set) return manager;
+  return set && { ...manager, set };
 }
 
 export interface Application extends Tracking {
@@ -267,7 +281,7 @@ function lessConflicts(
     const left = conflictsWith(others, change, free?.());
     if (left.length > 0) throw applyConflict(left.map(told));
   }
-  return others.flatMap((manager) => lessening(manager, change));
+  return lessened(others, change);
 }
 
 function conflictsWith(others: readonly Manager[], change: VersionedChange, free: FieldSet | undefined): Conflict[] {

@@ -102,10 +102,14 @@ export function withManagedFields<T extends KubeObject>(object: T, managedFields
 export function withTimesOfNoChange<T extends KubeObject>(next: T, current: T): T {
   const [entries, standing] = [next.metadata.managedFields, current.metadata.managedFields];
   if (!entries || !standing || entries === standing || entries.length !== standing.length) return next;
+  if (hasOtherParts(next, current)) return next; // mostly: then nothing has to be copied for it
   if (!entries.every((entry, index) => isSameButTime(entry, standing[index]!))) return next;
   const untimed = withManagedFields(next, standing);
   return isEqual(untimed, current) ? untimed : next;
 }
+
+const hasOtherParts = <T extends KubeObject>(next: T, current: T): boolean =>
+  (Object.keys(next) as (keyof T)[]).some((part) => part !== 'metadata' && !isEqual(next[part], current[part]));
 
 /** Without spreading: most writes are of who wrote before. */
 function isSameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
