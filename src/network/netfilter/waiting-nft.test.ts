@@ -72,13 +72,15 @@ test('the first transaction does not wait for one that waits; later ones are don
   expect(starts()).toBe(1);
 });
 
-test('a refused transaction says why, and nothing of it is said of the next', async () => {
+test('a refused transaction says why; the next is done by an nft of its own, and then one waits again', async () => {
   const nft = waitingNft();
   await untilOneWaits(nft);
   const refused = { code: 'NftRefused', message: 'Error: No such table\nrefused 1\n^^^^^^^' };
   await expect(nft.run(['refused 1'])).rejects.toMatchObject(refused);
   await nft.run(['second']);
-  expect(lines('line').at(-1)).toBe('second');
+  expect(lines('own').at(-1)).toBe('second');
+  await untilOneWaits(nft);
+  expect(starts()).toBe(2);
 });
 
 test('of several that are asked for at once each has its own answer', async () => {

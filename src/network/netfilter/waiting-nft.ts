@@ -39,14 +39,20 @@ export class WaitingNft {
   /** Until one waits, and for much at once, an nft is started. */
   readonly run: RunNft = async (commands) => {
     const line = commands.join('; ');
-    if (this.#waiting && line.length <= LONGEST_LINE && !NOT_ON_A_LINE.test(line)) {
-      const complaint = await this.#waiting.complaintAbout(line);
-      if (complaint) throw new NftRefused(complaint.slice(0, MOST_COMPLAINT));
-      return;
-    }
+    if (this.#waiting && line.length <= LONGEST_LINE && !NOT_ON_A_LINE.test(line))
+      return this.#put(line, this.#waiting);
     void this.#start();
     await runNft(commands, this.#options);
   };
+
+  async #put(line: string, session: Session): Promise<void> {
+    const complaint = await session.complaintAbout(line);
+    if (!complaint) return;
+    // Were it the fault of its waiting, the next that is tried would fail, too.
+    this.#waiting = undefined;
+    session.end();
+    throw new NftRefused(complaint.slice(0, MOST_COMPLAINT));
+  }
 
   async #start(): Promise<void> {
     const { signal } = this.#options;
