@@ -119,7 +119,7 @@ test('browsers of other origins are told what they may ask, by an HTTPRoute with
   await holds('each node is answered', () => ground.answersAre(() => claims));
 });
 
-test('calls are told apart by their headers, from each node', async () => {
+test('calls are told apart by their headers and mirrored, from each node', async () => {
   const host = 'chosen.example.com';
   const health = { method: { service: 'grpc.health.v1.Health' } };
   const backend = (name: string) => ({ backendRefs: [{ name, port: 9000 }] });
@@ -128,7 +128,11 @@ test('calls are told apart by their headers, from each node', async () => {
     { name: 'X-Other', value: 'yes' },
   ];
   const rules = [
-    { matches: [{ headers: [{ name: 'x-kind', value: 'one' }] }], ...backend('calls') },
+    {
+      matches: [{ headers: [{ name: 'x-kind', value: 'one' }] }],
+      filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'other-calls', port: 9000 } } }],
+      ...backend('calls'),
+    },
     {
       matches: [
         { ...health, headers: [{ name: 'x-kind', value: 'two' }] },
@@ -148,4 +152,8 @@ test('calls are told apart by their headers, from each node', async () => {
   ];
   const claims = answered.map(([headers, wanted]): Claim => [{ how: 'grpc', host, headers }, wanted]);
   await holds('each node is answered', () => ground.answersAre(() => claims));
+  await holds('copies have come', async () => {
+    const seen = (await ground().exec('server-node2', 'wget -qO- http://127.0.0.1:8080/seen')).split('\n');
+    expect(seen.filter((each) => each === 'call of kind one').length).toBeGreaterThanOrEqual(NODES.length);
+  });
 });

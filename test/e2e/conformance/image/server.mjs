@@ -58,7 +58,9 @@ for (const port of numbers(UDP_PORTS)) {
 for (const port of numbers(GRPC_PORT)) {
   createHttp2((request, response) => {
     request.resume();
+    const { 'x-kind': kind } = request.headers;
     request.on('end', () => {
+      if (kind) seen.push(`call of kind ${kind}`);
       // HealthCheckResponse{status}: 1 is SERVING, 2 is NOT_SERVING
       response.writeHead(200, { 'content-type': 'application/grpc', 'served-by': hostname() });
       response.addTrailers({ 'grpc-status': '0' });
