@@ -225,6 +225,19 @@ test('a pod that lost its labels gets them back', async () => {
   expect(cluster.list(Event).map(({ message }) => message)).toContain('Update Pod web-0 in StatefulSet web successful');
 });
 
+test('in parallel it gets them back also while a pod below it is not well', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 2, podManagementPolicy: 'Parallel' }));
+  await cluster.settles();
+  const lowest = cluster.get(Pod, 'default/web-0')!;
+  const conditions = (lowest.status?.conditions ?? []).map((each) => ({ ...each, status: 'False' }));
+  await cluster.updateStatus(Pod, { ...lowest, status: { ...lowest.status!, conditions } });
+  const label = 'statefulset.kubernetes.io/pod-name';
+  await cluster.patch(Pod, 'default/web-1', { metadata: { labels: { [label]: null } } });
+  await cluster.settles();
+  expect(cluster.get(Pod, 'default/web-1')?.metadata.labels?.[label]).toBe('web-1');
+});
+
 test('of a set that is being deleted the status is kept, and nothing is made for it', async () => {
   await using cluster = await started();
   await cluster.create(StatefulSet, statefulSet({ replicas: 2 }));
@@ -301,10 +314,10 @@ test('a pod that waits for a claim which somebody has deleted gets a new one', a
   await cluster.delete(PersistentVolumeClaim, 'default/data-web-0');
   await cluster.patch(Pod, 'default/web-0', { metadata: { labels: { seen: 'again' } } });
   await cluster.settles();
-  expect(cluster.list(PersistentVolumeClaim)[0]?.metadata.uid).not.toBe(before?.metadata.uid);
-  expect(cluster.list(Event).map(({ message }) => message)).toContain(
-    'Create Claim data-web-0 Pod web-0 in StatefulSet web success',
-  );
+  const now = cluster.list(PersistentVolumeClaim).map(({ metadata }) => metadata);
+  expect(now.map(({ name, uid }) => [name, uid === before?.metadata.uid])).toEqual([['data-web-0', false]]);
+  const message = 'Create Claim data-web-0 Pod web-0 in StatefulSet web success';
+  expect(cluster.list(Event).find((event) => event.message === message)?.count).toBe(2);
 });
 
 test('a pod does not come back before the claim has gone that goes with the one before it', async () => {
@@ -364,6 +377,18 @@ test('a claim that cannot be made is told of itself and of its pod', async () =>
 });
 
 const DELETE = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' } } as const;
+
+test('other owners of a claim stay beside the set', async () => {
+  await using cluster = await started();
+  const other = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: 'x' };
+  const { spec } = (claims as { volumeClaimTemplates: [{ spec: PersistentVolumeClaim['spec'] }] })
+    .volumeClaimTemplates[0];
+  const metadata = { name: 'data-web-0', namespace: 'default', ownerReferences: [other] };
+  await cluster.create(PersistentVolumeClaim, { metadata, spec });
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims, ...DELETE }));
+  await cluster.settles();
+  expect(owners(cluster)).toEqual({ 'data-web-0': ['Deployment web', 'StatefulSet web'] });
+});
 
 test('a claim that somebody else manages keeps its owner, which is told', async () => {
   await using cluster = await started();
