@@ -1,4 +1,5 @@
 /** One value of a simple type, as Go's decoders take it: which JSON fits, and the text or number it becomes. */
+import { remembering } from '#base/remembering.ts';
 import { firstWrong, withoutLineEnds } from './base64.ts';
 import type { Scalar } from './facts.ts';
 import { canonicalQuantity } from './quantity.ts';
@@ -65,19 +66,15 @@ function bytesValue(given: unknown): Result {
 const QUANTITY_FORM = /^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$/;
 
 // Few different amounts are in use at a time, and each is read on every write of its object.
-const canonical = new Map<string | number, string>();
-const MAX_REMEMBERED = 4096;
+const canonical = remembering((given: string | number) => canonicalQuantity(given), {
+  most: 4096,
+  isKept: (_given, text) => text !== undefined,
+});
 
 function quantityValue(given: unknown): Result {
   if (typeof given !== 'string' && typeof given !== 'number') return { problem: badQuantity('') };
-  let text = canonical.get(given);
-  if (text === undefined) {
-    text = canonicalQuantity(given);
-    if (text === undefined) return { problem: badQuantity(String(given).trim()) };
-    if (canonical.size >= MAX_REMEMBERED) canonical.clear();
-    canonical.set(given, text);
-  }
-  return { value: text };
+  const text = canonical(given);
+  return text === undefined ? { problem: badQuantity(String(given).trim()) } : { value: text };
 }
 
 const badQuantity = (text: string): string =>

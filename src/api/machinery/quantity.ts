@@ -2,6 +2,7 @@
  * Amounts of resources: `500m`, `1Gi`, `1e3`. Exact: a whole number of billionths, as upstream keeps them; what is finer is
  * rounded up. Source: API reference, Quantity.
  */
+import { remembering } from '#base/remembering.ts';
 
 type Format = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
 
@@ -23,19 +24,11 @@ const MAX_INT64 = (1n << 63n) - 1n;
 const MAX_CACHED = 4096;
 /** Longer ones are not met again. */
 const LONGEST_CACHED = 32;
-const quantities = new Map<string, Quantity | undefined>();
+/** Whoever writes a node asks for the same few again and again. */
+const quantityIn = remembering(parsedQuantity, { most: MAX_CACHED, isKept: (text) => text.length <= LONGEST_CACHED });
 
-/** undefined when the text is no quantity, or larger than 10^999. Whoever writes a node asks for the same few again and again. */
-export function parseQuantity(text: string | number): Quantity | undefined {
-  const key = String(text);
-  const known = quantities.get(key);
-  if (known || quantities.has(key)) return known;
-  const parsed = parsedQuantity(key);
-  if (key.length > LONGEST_CACHED) return parsed;
-  if (quantities.size >= MAX_CACHED) quantities.clear();
-  quantities.set(key, parsed);
-  return parsed;
-}
+/** undefined when the text is no quantity, or larger than 10^999. */
+export const parseQuantity = (text: string | number): Quantity | undefined => quantityIn(String(text));
 
 function parsedQuantity(text: string): Quantity | undefined {
   const written = readWritten(text);
@@ -183,9 +176,6 @@ export function subtractQuantities(from: string, amount: string): string {
 
 export const maxQuantity = (a: string, b: string): string => (compareQuantities(a, b) >= 0 ? a : b);
 
-const wholes = new Map<string, number>();
-const millis = new Map<string, number>();
-
 /**
  * Upstream reckons with 64 bits here, where more is of no use: no resource has so much. Without a bound it would be infinite, and
  * the difference of two such no number.
@@ -193,20 +183,18 @@ const millis = new Map<string, number>();
 const inNumber = (value: bigint): number => Number(value > MAX_INT64 ? MAX_INT64 : value);
 
 /** In whole units, rounded up: bytes, pods. */
-export const quantityValue = (text: string | number | undefined): number => cached(wholes, text, NANOS);
+export const quantityValue = (text: string | number | undefined): number =>
+  text === undefined ? 0 : wholesIn(String(text));
 
 /** In thousandths, rounded up: millicores. */
-export const quantityMilliValue = (text: string | number | undefined): number => cached(millis, text, 1_000_000n);
+export const quantityMilliValue = (text: string | number | undefined): number =>
+  text === undefined ? 0 : millisIn(String(text));
 
 /** The scheduler asks for the same few amounts again and again. */
-function cached(cache: Map<string, number>, text: string | number | undefined, unit: bigint): number {
-  if (text === undefined) return 0;
-  const key = String(text);
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const nanos = nanosOf(key);
-  const value = nanos >= 0n ? inNumber(divideUp(nanos, unit)) : -inNumber(-nanos / unit);
-  if (cache.size >= MAX_CACHED) cache.clear();
-  cache.set(key, value);
-  return value;
+const wholesIn = remembering((text: string) => inUnits(text, NANOS), { most: MAX_CACHED });
+const millisIn = remembering((text: string) => inUnits(text, 1_000_000n), { most: MAX_CACHED });
+
+function inUnits(text: string, unit: bigint): number {
+  const nanos = nanosOf(text);
+  return nanos >= 0n ? inNumber(divideUp(nanos, unit)) : -inNumber(-nanos / unit);
 }

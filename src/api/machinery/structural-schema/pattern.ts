@@ -1,23 +1,20 @@
 /** Regular expressions of schemas: RE2, whose time grows with the text alone, so that no pattern can hold the server up. */
 import { RE2JS } from 're2js';
+import { remembering } from '#base/remembering.ts';
 
-const compiled = new Map<string, RE2JS | string>();
 /** Patterns come from definitions, of which a cluster has hundreds. */
 const MAX_COMPILED = 2000;
 
-function compile(pattern: string): RE2JS | string {
-  const known = compiled.get(pattern);
-  if (known !== undefined) return known;
-  let made: RE2JS | string;
-  try {
-    made = RE2JS.compile(pattern);
-  } catch (error) {
-    made = error instanceof Error ? error.message : String(error);
-  }
-  if (compiled.size >= MAX_COMPILED) compiled.clear();
-  compiled.set(pattern, made);
-  return made;
-}
+const compile = remembering(
+  (pattern: string): RE2JS | string => {
+    try {
+      return RE2JS.compile(pattern);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  },
+  { most: MAX_COMPILED },
+);
 
 /** Why it is no regular expression; undefined when it is one. */
 export function patternProblem(pattern: string): string | undefined {

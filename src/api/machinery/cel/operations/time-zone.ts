@@ -1,4 +1,5 @@
 /** What a clock on the wall shows at an instant: in UTC, at an offset such as `-08:00`, or in a zone by its name. */
+import { remembering } from '#base/remembering.ts';
 import { CelError, type Timestamp } from '../value.ts';
 
 export interface WallTime {
@@ -7,7 +8,6 @@ export interface WallTime {
   readonly nanos: number;
 }
 
-const zones = new Map<string, Intl.DateTimeFormat | CelError>();
 const MAX_ZONES = 100; // there are about 600, but expressions name few
 
 export function wallTime({ seconds, nanos }: Timestamp, zone = ''): WallTime | CelError {
@@ -38,14 +38,7 @@ function namedOffset(seconds: number, zone: string): number | CelError {
   return wall.getTime() / 1000 - seconds;
 }
 
-function formatOf(zone: string): Intl.DateTimeFormat | CelError {
-  const known = zones.get(zone);
-  if (known) return known;
-  const made = makeFormat(zone);
-  if (zones.size >= MAX_ZONES) zones.clear();
-  zones.set(zone, made);
-  return made;
-}
+const formatOf = remembering(makeFormat, { most: MAX_ZONES });
 
 /** Offsets without a colon, which newer engines take for zones, are none. */
 function makeFormat(zone: string): Intl.DateTimeFormat | CelError {
