@@ -22,7 +22,7 @@ const HOURS = 24;
 const WRITTEN = [CronJob, Job, Pod, Event, Lease] as const;
 const TARGET_SECONDS = 10;
 const LIMIT =
-  '3,100 writes an hour, of which 1,000 are leases: each goes the whole way of a request, no part of which takes a tenth; the bookmark that each of 120 watches gets a minute takes 1 to 2 %';
+  '3,100 writes an hour, of which 1,000 are leases: each goes the whole way of a request, no part of which takes a tenth';
 
 interface Day {
   seconds: number;
