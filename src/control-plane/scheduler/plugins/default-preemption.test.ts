@@ -220,6 +220,19 @@ test('who waits for a node that a more important pod gets looks for another one'
   expect(stored(cluster, 'next').status?.nominatedNodeName).toBeUndefined();
 });
 
+test('who waits for a node that is out of the question by now makes room on another one', async () => {
+  await using cluster = await clusterOf(['node1', 'node2']);
+  for (const name of ['node1', 'node2']) await create(cluster, `on-${name}`, '2', 'low', name);
+  await create(cluster, 'next', '2', 'middle');
+  await cluster.settles();
+  const first = stored(cluster, 'next').status!.nominatedNodeName!;
+  expect(going(cluster)).toEqual([`on-${first}`]);
+  await cluster.patch(Node, first, { spec: { unschedulable: true } });
+  await cluster.passes(400_000);
+  expect(going(cluster)).toEqual(['on-node1', 'on-node2']);
+  expect(stored(cluster, 'next').status?.nominatedNodeName).not.toBe(first);
+});
+
 test('a pod that waits for a node in vain is told so when nobody can make room any more', async () => {
   await using cluster = await clusterOf(['node1']);
   await create(cluster, 'old', '2', 'low', 'node1');
