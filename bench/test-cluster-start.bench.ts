@@ -15,7 +15,7 @@ const TARGET_FIRST_MS = 100;
 const TARGET_NEXT_MS = 20;
 const COLD = 'code that runs for the first time, compiled beforehand (decision 26)';
 const INFORMERS =
-  '84 informers, each a request that lists and watches, and five writes of a node and for it, by code that has run a few times only';
+  'informers of what a new cluster has (decision 35), each a request that lists and watches, and five writes of a node and for it, by code that has run a few times only';
 const TESTING = pathToFileURL(resolve(import.meta.dirname, '../dist/testing.mjs')).href;
 
 const SCRIPT = `
