@@ -1,6 +1,6 @@
 /** A place in a YAML text, and what is told of it where nobody can go on. */
 
-/** Found by the scanner (and not by the grammar), at a line from 0 on. */
+/** At a line from 0 on. */
 export class YamlComplaint extends Error {
   readonly line: number;
 
@@ -71,7 +71,8 @@ export class YamlCursor {
   }
 
   get isAtDocumentMark(): boolean {
+    if (this.column > 0) return false;
     const mark = this.ahead(3);
-    return this.column === 0 && (mark === '---' || mark === '...') && isSpace(this.#text[this.at + 3]);
+    return (mark === '---' || mark === '...') && isSpace(this.#text[this.at + 3]);
   }
 }

@@ -6,7 +6,7 @@ import { type YamlToken, type YamlTokenType, yamlTokens } from './yaml-tokens.ts
 export function yamlProblem(text: string): string | undefined {
   const { tokens, complaint } = yamlTokens(text);
   try {
-    new Grammar(tokens, text).document();
+    new Grammar(tokens).document();
   } catch (error) {
     if (error instanceof EndOfTokens) return complaint && located(complaint.message, complaint.line, 1);
     if (error instanceof YamlComplaint) return located(error.message, error.line, 0);
@@ -22,25 +22,21 @@ const located = (message: string, line: number, from: 0 | 1): string =>
 /** The grammar wants a token that could not be read. */
 class EndOfTokens extends Error {}
 
-const MAX_DEPTH = 1000;
-
 class Grammar {
   readonly #tokens: readonly YamlToken[];
-  readonly #text: string;
+  readonly #handles = new Set(['!!']);
   #at = 0;
-  #depth = 0;
 
-  constructor(tokens: readonly YamlToken[], text: string) {
+  constructor(tokens: readonly YamlToken[]) {
     this.#tokens = tokens;
-    this.#text = text;
   }
 
   document(): void {
     const hasDirectives = this.#is('directive');
-    while (this.#is('directive')) {
-      const line = this.#text.split('\n')[this.#token.line] ?? '';
-      if (/^%YAML\s+(?!1\.)/.test(line)) this.#complain('found incompatible YAML document');
-      this.#at++;
+    for (; this.#is('directive'); this.#at++) {
+      const [name, value = ''] = this.#token.text?.split(/\s+/) ?? [];
+      if (name === '%TAG') this.#handles.add(value);
+      else if (!value.startsWith('1.')) this.#complain('found incompatible YAML document');
     }
     if (hasDirectives && !this.#is('document start')) this.#complain('did not find expected <document start>');
     if (this.#is('document start')) this.#at++;
@@ -73,12 +69,10 @@ class Grammar {
     if (this.#take('alias')) return;
     let hasProperties = false;
     for (; this.#is('properties'); hasProperties = true) {
-      const { handle } = this.#token;
-      if (handle && handle !== '!!' && !this.#text.includes(`%TAG ${handle} `))
-        this.#complain('found undefined tag handle');
+      const { text } = this.#token;
+      if (text && !this.#handles.has(text)) this.#complain('found undefined tag handle');
       this.#at++;
     }
-    if (++this.#depth > MAX_DEPTH) this.#complain('exceeded max depth');
     if (isIndentless && this.#is('block entry')) this.#indentlessSequence();
     else if (this.#take('scalar')) {
       // A leaf.
@@ -87,7 +81,6 @@ class Grammar {
     else if (isBlock && this.#take('block sequence')) this.#blockSequence();
     else if (isBlock && this.#take('block mapping')) this.#blockMapping();
     else if (!hasProperties) this.#complain('did not find expected node content');
-    this.#depth--;
   }
 
   #blockSequence(): void {

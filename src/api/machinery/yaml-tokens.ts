@@ -16,8 +16,8 @@ export interface YamlToken {
   type: YamlTokenType;
   /** From 0 on. */
   line: number;
-  /** Of a tag: what stands before its name, `!a!`. */
-  handle?: string;
+  /** Of a directive: all of it. Of a tag: what stands before its name, `!a!`. */
+  text?: string;
 }
 
 /** A token that becomes a key when a colon follows it on its line. */
@@ -31,7 +31,10 @@ interface PossibleKey {
 }
 
 const LONGEST_KEY = 1024;
+/** As deep as the other readers of YAML go; who reads the tokens may thus be recursive. */
 const MAX_DEPTH = 1000;
+/** Which has no number in messages. */
+const FIRST_LINE = 0;
 
 /** Every token up to the first complaint, as far as it is certain then what each of them is. */
 export function yamlTokens(text: string): { tokens: readonly YamlToken[]; complaint?: YamlComplaint } {
@@ -62,7 +65,7 @@ class Scanner {
 
   /** Those before the first that may still become a key. */
   get certainTokens(): readonly YamlToken[] {
-    const possible = [...this.#keys.values()].map(({ at }) => at);
+    const possible = [...this.#keys.values()].filter((key) => key.isRequired || !this.#isPast(key)).map(({ at }) => at);
     return this.tokens.slice(0, Math.min(...possible, this.tokens.length));
   }
 
@@ -77,7 +80,7 @@ class Scanner {
   /** @returns whether there is more. */
   next(): boolean {
     this.#toNextToken();
-    this.#dropOldKeys();
+    if (this.#isPast(this.#keys.get(0))) this.#dropKey(0); // those within brackets are looked at when a colon comes
     this.#unroll(this.#cursor.column);
     const { char, behind } = this.#cursor;
     if (char === undefined) return this.#endOfText();
@@ -114,17 +117,13 @@ class Scanner {
   }
 
   /** A key stands on one line, and is short. */
-  #dropOldKeys(): void {
-    for (const [level, key] of this.#keys) {
-      if (key.line === this.#cursor.line && this.#cursor.at - key.offset <= LONGEST_KEY) continue;
-      if (key.isRequired) this.#cursor.complain("could not find expected ':'");
-      this.#keys.delete(level);
-    }
+  #isPast(key: PossibleKey | undefined): boolean {
+    return key !== undefined && (key.line !== this.#cursor.line || this.#cursor.at - key.offset > LONGEST_KEY);
   }
 
-  #dropKey(): void {
-    if (this.#keys.get(this.#level)?.isRequired) this.#cursor.complain("could not find expected ':'");
-    this.#keys.delete(this.#level);
+  #dropKey(level = this.#level): void {
+    if (this.#keys.get(level)?.isRequired) this.#cursor.complain("could not find expected ':'");
+    this.#keys.delete(level);
   }
 
   #noteKey(): void {
@@ -148,8 +147,14 @@ class Scanner {
   ): void {
     if (this.#inFlow || this.#indent >= column) return;
     this.#indents.push(this.#indent);
+    this.#refuseDepth();
     this.#indent = column;
     this.tokens.splice(at, 0, { type, line });
+  }
+
+  #refuseDepth(): void {
+    if (this.#level + this.#indents.length > MAX_DEPTH)
+      throw new YamlComplaint(`exceeded max depth of ${MAX_DEPTH}`, FIRST_LINE);
   }
 
   #unroll(column: number): void {
@@ -189,14 +194,16 @@ class Scanner {
     const [, name = ''] = /^%([\w-]*)/.exec(this.#cursor.ahead(100)) ?? [];
     if (name === '') this.#cursor.complain('could not find expected directive name');
     if (name !== 'YAML' && name !== 'TAG') this.#cursor.complain('found unknown directive name');
-    this.#add('directive');
+    const start = this.#cursor.at;
     this.#cursor.skipLine();
+    this.tokens.push({ type: 'directive', line: this.#cursor.line, text: this.#cursor.since(start) });
     return true;
   }
 
   #open(bracket: '[' | '{'): boolean {
     this.#noteKey();
-    if (++this.#level > MAX_DEPTH) throw new YamlComplaint(`exceeded max depth of ${MAX_DEPTH}`, 0);
+    this.#level++;
+    this.#refuseDepth();
     this.#mayBeKey = true;
     this.#add(bracket);
     this.#cursor.skip();
@@ -243,7 +250,7 @@ class Scanner {
 
   #value(): boolean {
     const key = this.#keys.get(this.#level);
-    if (key) {
+    if (key && !this.#isPast(key)) {
       this.tokens.splice(key.at, 0, { type: 'key', line: key.line });
       this.#roll(key.column, 'block mapping', key.at, key.line);
       this.#keys.delete(this.#level);
@@ -281,8 +288,8 @@ class Scanner {
     const tag = this.#cursor.since(start);
     if (isVerbatim && tag.length < 3) this.#cursor.complain('did not find expected tag URI');
     if (isVerbatim && !tag.endsWith('>')) this.#cursor.complain("did not find the expected '>'");
-    const [handle = ''] = isVerbatim ? [] : (/^![\w-]*!/.exec(tag) ?? []);
-    this.tokens.push({ type: 'properties', line: this.#cursor.line, handle });
+    const [text = ''] = isVerbatim ? [] : (/^![\w-]*!/.exec(tag) ?? []);
+    this.tokens.push({ type: 'properties', line: this.#cursor.line, text });
     return true;
   }
 
