@@ -4,6 +4,7 @@
  * URIs".
  */
 import { badRequest } from '#api/machinery/status.ts';
+import { remembering } from '#base/remembering.ts';
 
 export type RequestVerb =
   | 'create'
@@ -70,17 +71,8 @@ export const requestInfoOf = (method: string, url: string): RequestInfo =>
 /** The words in which an informer of the process begins to follow a whole kind (`client/reflector.ts`). */
 const BEGINNING = '?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&watch=true';
 const MAX_BEGINNINGS = 1_000;
-const beginnings = new Map<string, RequestInfo>();
-
 /** One for each kind and namespace. */
-function beginningOf(url: string): RequestInfo {
-  const known = beginnings.get(url);
-  if (known) return known;
-  const info = Object.freeze(parsedRequest('GET', url));
-  if (beginnings.size >= MAX_BEGINNINGS) beginnings.clear();
-  beginnings.set(url, info);
-  return info;
-}
+const beginningOf = remembering((url: string) => Object.freeze(parsedRequest('GET', url)), { most: MAX_BEGINNINGS });
 
 /**
  * Of a request that reads one object and says no more than its path: the same value for all with the same group, version, resource

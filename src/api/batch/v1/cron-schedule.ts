@@ -2,6 +2,7 @@
  * A CronJob's schedule: five fields, or a macro, in a time zone. Source: "CronJob" (schedule syntax), and robfig/cron v3,
  * whose answers at the edges (days, daylight saving) upstream has.
  */
+import { remembering } from '#base/remembering.ts';
 
 interface Range {
   name: string;
@@ -57,23 +58,18 @@ export function complaintOfSchedule(text: string): string | undefined {
   return 'complaint' in read ? read.complaint : undefined;
 }
 
-/** A controller asks for the schedule of each CronJob whenever it looks at it. */
-const known = new Map<string, ReadSchedule>();
-const KNOWN_AT_MOST = 1_000;
-
 /** `timeZone` is a name of the IANA database that is known to be good. */
 export function readSchedule(text: string, timeZone = 'UTC'): ReadSchedule {
   if (text.length > MAX_LENGTH) return { complaint: 'schedule is too long' }; // and not kept
-  const id = `${timeZone} ${text}`;
-  const found = known.get(id);
-  if (found) return found;
-  const read = readAnew(text, timeZone);
-  if (known.size >= KNOWN_AT_MOST) known.clear();
-  known.set(id, read);
-  return read;
+  return knownSchedule(`${timeZone} ${text}`);
 }
 
-function readAnew(text: string, timeZone: string): ReadSchedule {
+/** A controller asks for the schedule of each CronJob whenever it looks at it. */
+const knownSchedule = remembering(readAnew, { most: 1_000 });
+
+/** Of a zone, in whose name there is no space, and what stands behind it. */
+function readAnew(id: string): ReadSchedule {
+  const [timeZone = '', text = ''] = id.split(/ (.*)/s);
   const every = /^@every ((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(text);
   if (every) return { schedule: everySoOften(every[1] ?? '') };
   if (text.startsWith('@') && !Object.hasOwn(MACROS, text)) return { complaint: `unrecognized descriptor: ${text}` };

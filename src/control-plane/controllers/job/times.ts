@@ -1,4 +1,5 @@
 /** Times as upstream writes them beside the API's own form. */
+import { remembering } from '#base/remembering.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
@@ -13,19 +14,14 @@ export function inZone(ms: number, timeZone = 'UTC'): string {
   return `${local}${offset === 0 ? 'Z' : `${sign}${two(Math.floor(size / 60))}:${two(size % 60)}`}`;
 }
 
-/** To make one takes longer than everything else about a Job. */
-const formats = new Map<string, Intl.DateTimeFormat>();
 /** Each takes 33 KB, and one zone can be written in many ways. */
 const MAX_FORMATS = 100;
 
-function formatOf(timeZone: string): Intl.DateTimeFormat {
-  const known = formats.get(timeZone);
-  if (known) return known;
-  const format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
-  if (formats.size >= MAX_FORMATS) formats.clear();
-  formats.set(timeZone, format);
-  return format;
-}
+/** To make one takes longer than everything else about a Job. */
+const formatOf = remembering(
+  (timeZone: string) => new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }),
+  { most: MAX_FORMATS },
+);
 
 function offsetMinutes(ms: number, timeZone: string): number {
   if (timeZone === 'UTC') return 0;
