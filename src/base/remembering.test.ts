@@ -15,11 +15,14 @@ test('of more than so many all are forgotten', () => {
   expect(find.mock.calls).toEqual([[1], [2], [3], [1]]);
 });
 
-test('what is not worth its room is found each time', () => {
-  const find = vi.fn((key: string) => key.toUpperCase());
-  const found = remembering(find, { most: 10, isKept: (key, value) => key.length < 3 && value !== 'B' });
-  expect(['a', 'a', 'b', 'b', 'long', 'long'].map(found)).toEqual(['A', 'A', 'B', 'B', 'LONG', 'LONG']);
-  expect(find).toHaveBeenCalledTimes(5);
+test('a long text is found each time: who chooses it does not choose how much memory it takes', () => {
+  const lengthOf = vi.fn((key: string) => key.length);
+  const [long, longer] = ['x'.repeat(1_000), 'x'.repeat(1_001)];
+  expect([long, long, longer, longer].map(remembering(lengthOf, { most: 10 }))).toEqual([1_000, 1_000, 1_001, 1_001]);
+  expect(lengthOf).toHaveBeenCalledTimes(3);
+  lengthOf.mockClear();
+  expect([longer, longer].map(remembering(lengthOf, { most: 10, longest: 2_000 }))).toEqual([1_001, 1_001]);
+  expect(lengthOf).toHaveBeenCalledTimes(1);
 });
 
 test('what failed is not remembered', () => {

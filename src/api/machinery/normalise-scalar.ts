@@ -66,10 +66,7 @@ function bytesValue(given: unknown): Result {
 const QUANTITY_FORM = /^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$/;
 
 // Few different amounts are in use at a time, and each is read on every write of its object.
-const canonical = remembering((given: string | number) => canonicalQuantity(given), {
-  most: 4096,
-  isKept: (_given, text) => text !== undefined,
-});
+const canonical = remembering(canonicalQuantity, { most: 4096 });
 
 function quantityValue(given: unknown): Result {
   if (typeof given !== 'string' && typeof given !== 'number') return { problem: badQuantity('') };

@@ -21,11 +21,10 @@ const MAX_LENGTH = 256;
 const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([numkMGTPE]|[KMGTPE]i|[eE](?:-\d+|\+?\d{1,3}))?$/;
 const MAX_INT64 = (1n << 63n) - 1n;
 
-const MAX_CACHED = 4096;
 /** Longer ones are not met again. */
-const LONGEST_CACHED = 32;
+const REMEMBERED = { most: 4096, longest: 32 };
 /** Whoever writes a node asks for the same few again and again. */
-const quantityIn = remembering(parsedQuantity, { most: MAX_CACHED, isKept: (text) => text.length <= LONGEST_CACHED });
+const quantityIn = remembering(parsedQuantity, REMEMBERED);
 
 /** undefined when the text is no quantity, or larger than 10^999. */
 export const parseQuantity = (text: string | number): Quantity | undefined => quantityIn(String(text));
@@ -191,8 +190,8 @@ export const quantityMilliValue = (text: string | number | undefined): number =>
   text === undefined ? 0 : millisIn(String(text));
 
 /** The scheduler asks for the same few amounts again and again. */
-const wholesIn = remembering((text: string) => inUnits(text, NANOS), { most: MAX_CACHED });
-const millisIn = remembering((text: string) => inUnits(text, 1_000_000n), { most: MAX_CACHED });
+const wholesIn = remembering((text: string) => inUnits(text, NANOS), REMEMBERED);
+const millisIn = remembering((text: string) => inUnits(text, 1_000_000n), REMEMBERED);
 
 function inUnits(text: string, unit: bigint): number {
   const nanos = nanosOf(text);

@@ -2,8 +2,9 @@
 import { RE2JS } from 're2js';
 import { remembering } from '#base/remembering.ts';
 
-/** Patterns come from definitions, of which a cluster has hundreds. */
+/** Patterns come from definitions, of which a cluster has hundreds; some list all that is allowed. */
 const MAX_COMPILED = 2000;
+const LONGEST_KEPT = 20_000;
 
 const compile = remembering(
   (pattern: string): RE2JS | string => {
@@ -13,7 +14,7 @@ const compile = remembering(
       return error instanceof Error ? error.message : String(error);
     }
   },
-  { most: MAX_COMPILED },
+  { most: MAX_COMPILED, longest: LONGEST_KEPT },
 );
 
 /** Why it is no regular expression; undefined when it is one. */

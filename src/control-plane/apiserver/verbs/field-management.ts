@@ -12,6 +12,7 @@ import {
 } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
+import { remembering } from '#base/remembering.ts';
 import { otherwise, type Soon } from '#base/soon.ts';
 import type { ResourceCall } from '../resource-call.ts';
 import { fieldShapeOf, withVersions } from './field-versions.ts';
@@ -19,25 +20,20 @@ import { timestampOf } from './object-identity.ts';
 
 const MAX_MANAGER = 128;
 
-/** The rest of a User-Agent, from its first slash, changes with every release. Source: upstream's handlers, prefixFromUserAgent. */
+/**
+ * The rest of a User-Agent, from its first slash, changes with every release. There are few agents, and each of them writes
+ * often. Source: upstream's handlers, prefixFromUserAgent.
+ */
+const managerByAgent = remembering(
+  (userAgent: string) => {
+    const [program = ''] = userAgent.split('/', 1);
+    return program.replace(/[^\x20-\x7e]/g, '').slice(0, MAX_MANAGER);
+  },
+  { most: 1_000, longest: 256 },
+);
+
 const managerOf = ({ info, userAgent = '' }: ResourceCall): string =>
   (info.query.size > 0 && info.query.get('fieldManager')) || managerByAgent(userAgent);
-
-const MAX_AGENTS = 1_000;
-/** Longer ones are not remembered. */
-const MAX_AGENT = 256;
-/** There are few, and each of them writes often. */
-const managers = new Map<string, string>();
-
-function managerByAgent(userAgent: string): string {
-  const known = managers.get(userAgent);
-  if (known !== undefined) return known;
-  const [program = ''] = userAgent.split('/', 1);
-  const manager = program.replace(/[^\x20-\x7e]/g, '').slice(0, MAX_MANAGER);
-  if (managers.size >= MAX_AGENTS) managers.clear();
-  if (userAgent.length <= MAX_AGENT) managers.set(userAgent, manager);
-  return manager;
-}
 
 export function writerOf(call: ResourceCall, { clock }: { clock: Clock }): Writer {
   const { kind, info } = call;

@@ -7,12 +7,9 @@ import { spendWork } from '../work.ts';
 /** Patterns that are part of rules stay; those made while evaluating come and go. */
 const MAX_COMPILED = 2000;
 /** A compiled pattern takes much more room than its text. */
-const MAX_KEPT_LENGTH = 1000;
+const LONGEST_KEPT = 1000;
 
-export const patternOf = remembering(compile, {
-  most: MAX_COMPILED,
-  isKept: ({ length }) => length <= MAX_KEPT_LENGTH,
-});
+export const patternOf = remembering(compile, { most: MAX_COMPILED, longest: LONGEST_KEPT });
 
 function compile(text: string): RE2JS | CelError {
   try {
