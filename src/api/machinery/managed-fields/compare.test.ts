@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { seededRandom } from '#base/random.ts';
 import { compareObjects } from './compare.ts';
 import type { Shape } from './field-shape.ts';
@@ -60,3 +60,18 @@ describe('items of a keyed list', () => {
 /** Mostly the same item with another name. */
 const changed = (one: unknown, other: unknown, dice: number): unknown =>
   dice < 0.7 && typeof one === 'object' && one !== null ? { ...one, name: 'new' } : other;
+
+test.each([
+  ['a type', structOf(field('constructor', LEAF), field('__proto__', LEAF), field('name', LEAF))],
+  ['a map', { form: 'map', known: new Map(), others: LEAF, isStruct: false } as const],
+])('fields of %s may be called as what every object inherits', (_, of) => {
+  const named = (value: unknown) => JSON.parse(`{"constructor":${value},"__proto__":${value},"name":1}`) as object;
+  const below = (touched: object | undefined) => Object.keys(touched ?? {}).sort();
+  const both = ['f:__proto__', 'f:constructor'];
+  const added = compareObjects({ name: 1 }, named('{"a":1}'), of, () => true);
+  expect([below(added.touched), added.removed]).toEqual([both, undefined]);
+  const changed = compareObjects(named('{"a":1}'), named('{"a":2}'), of, () => true);
+  expect([below(changed.touched), changed.removed]).toEqual([both, undefined]);
+  const removed = compareObjects(named('{"a":1}'), { name: 1 }, of, () => true);
+  expect([removed.touched, below(removed.removed)]).toEqual([undefined, both]);
+});

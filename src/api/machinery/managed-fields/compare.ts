@@ -83,13 +83,15 @@ function compareFields(
 /** In the order of the shape. Types have many more fields than objects, and most of those have not changed. */
 function changedFields(before: Fields, after: Fields, { byName }: Shape & { form: 'struct' }): FieldShape[] {
   const changed: FieldShape[] = [];
-  const note = (name: string) => {
-    const field = byName.get(name);
-    if (field) changed.push(field);
-  };
-  for (const name in after) if (after[name] !== before[name] || !Object.hasOwn(before, name)) note(name);
-  for (const name in before) if (!Object.hasOwn(after, name)) note(name);
+  // What `before` inherits under a name (`constructor`) is never what JSON holds.
+  for (const name in after) if (after[name] !== before[name]) noteField(changed, byName.get(name));
+  for (const name in before) if (!Object.hasOwn(after, name)) noteField(changed, byName.get(name));
   return changed.length > 1 ? changed.sort(byNames) : changed;
+}
+
+/** What its type does not know nobody manages. */
+function noteField(fields: FieldShape[], field: FieldShape | undefined): void {
+  if (field) fields.push(field);
 }
 
 const byNames = (a: FieldShape, b: FieldShape): number => (a.name < b.name ? -1 : 1);
