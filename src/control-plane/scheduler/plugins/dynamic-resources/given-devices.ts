@@ -41,9 +41,10 @@ export class GivenDevices {
   }
 
   /** Of an object of the API: a claim that has lost again what was written into it, and nobody has heard that it had it. */
-  isLostUnheard({ metadata, ...object }: KubeObject): boolean {
+  isLostUnheard(object: KubeObject): boolean {
+    const { metadata } = object;
     const given = this.#byUid.get(metadata.uid);
-    if (!given?.isWritten || (object as Partial<ResourceClaim>).status?.allocation) return false;
+    if (!given?.isWritten || (object as ResourceClaim).status?.allocation) return false;
     return isAtLeast(metadata.resourceVersion, given.claim.metadata.resourceVersion);
   }
 }
