@@ -241,12 +241,11 @@ for (const { mode, isThere } of MODES) {
         };
         await answers('pod1');
         await serve(web(), udp(1), sctp);
-        const more = family === 'ipv6' ? ['-f', 'ipv6'] : [];
-        forget(staleFlows([udp(0)], [udp(1)], family).map((call) => [...call, ...more]));
+        forget(staleFlows([udp(0)], [udp(1)], family));
         await answers('pod2');
         await serve(web(), udp(0), sctp); // as after a time in which nobody kept the rules
         const listed = inside('node', 'conntrack', ['-L', '-f', family, '-p', 'udp']);
-        forget(await leftFlows(lines(listed), family, [udp(0)]));
+        forget(await leftFlows(lines(listed), { family, ports: [udp(0)], nodeIPs: new Set() }));
         await answers('pod1');
         asker.kill('SIGKILL');
         expect(namesIn(await ask('pod1', clusterIP, 80, 20))).toEqual(['pod1', 'pod2']);

@@ -98,6 +98,7 @@ export function start(
     listFlows: async function* () {
       yield* flows();
     },
+    nodeIPs: () => new Set(['172.31.9.2']),
     ...(renderer && { renderer: () => renderer }),
   });
   return { ...proxy, clock };

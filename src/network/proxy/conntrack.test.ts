@@ -61,8 +61,23 @@ test('a flow stays with who serves on while it terminates', () => {
   const before = dns('10.96.0.10', '10.244.1.2', '10.244.1.3');
   const after = { ...before, endpoints: before.endpoints.slice(1), localEndpoints: [] };
   expect(staleFlows([before], [after], 'ipv4')).toEqual([]);
-  expect(staleFlows([after], [{ ...after, servingIPs: ['10.244.1.3'] }], 'ipv4')).toContainEqual([
-    ...['-D', '-p', 'udp', '--orig-dst', '10.96.0.10', '--dst-nat', '10.244.1.2'],
+  expect(staleFlows([after], [{ ...after, servingIPs: ['10.244.1.3'] }], 'ipv4')).toContainEqual(
+    '-D -f ipv4 -p udp --orig-dst 10.96.0.10 --orig-port-dst 53 --dst-nat 10.244.1.2'.split(' '),
+  );
+});
+
+test('flows to who still serves stay: at another port of the same address, and at a port that has another name', () => {
+  const one = dns('10.96.0.10', '10.244.1.2', '10.244.1.3');
+  const two = { ...one, id: 'default/dns:more', port: 54, nodePort: undefined };
+  const callsFor = (...after: ServicePort[]) =>
+    staleFlows([one, two], after, 'ipv4').map((call) => call.slice(5).join(' '));
+  expect(callsFor(one, { ...two, servingIPs: ['10.244.1.3'] })).toEqual([
+    '--orig-dst 10.96.0.10 --orig-port-dst 54 --dst-nat 10.244.1.2',
+  ]);
+  expect(callsFor({ ...one, id: 'default/dns:renamed' }, two)).toEqual([]);
+  expect(callsFor({ ...one, nodePort: 30_054 }, two)).toEqual([
+    '--orig-port-dst 30053 --dst-nat 10.244.1.2',
+    '--orig-port-dst 30053 --dst-nat 10.244.1.3',
   ]);
 });
 

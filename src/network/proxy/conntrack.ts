@@ -4,7 +4,9 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
+import { canonicalIp } from '#api/machinery/ip.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import type { ServicePort } from './service-port.ts';
 
@@ -15,26 +17,38 @@ export type RunConntrack = (call: ConntrackCall) => Promise<void>;
 /** Where flows arrive, and who may have those of UDP: a port of a Service's, or of a pod's on its node. */
 export type FlowPort = Pick<
   ServicePort,
-  'id' | 'protocol' | 'port' | 'clusterIPs' | 'externalIPs' | 'nodePort' | 'servingIPs'
+  'protocol' | 'port' | 'clusterIPs' | 'externalIPs' | 'nodePort' | 'servingIPs'
 >;
 
-/** Which entries to delete when a Service changes from one state to another: those that lead to who serves no more. */
-export function staleFlows(before: readonly FlowPort[], after: readonly FlowPort[], family: IpFamily): ConntrackCall[] {
-  const next = new Map(after.map((port) => [port.id, port]));
-  return before
-    .filter(({ protocol }) => protocol === 'udp')
-    .flatMap((port) => {
-      const left = new Set(next.get(port.id)?.servingIPs);
-      const gone = [...new Set(port.servingIPs)].filter((ip) => !left.has(ip));
-      return gone.flatMap((ip) => flowsTo(port, family).map((call) => [...call, '--dst-nat', ip]));
-    });
+/** By where flows of UDP arrive, `10.96.0.20 53`, or a port of the node, `30053`: who serves there. Where nobody does is left out. */
+export function servingAt(ports: readonly FlowPort[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const serving = new Map<string, Set<string>>();
+  const add = (at: string, ips: readonly string[]) => {
+    const others = serving.get(at);
+    if (others) for (const ip of ips) others.add(ip);
+    else serving.set(at, new Set(ips));
+  };
+  for (const { port, nodePort, clusterIPs, externalIPs, servingIPs } of ports) {
+    if (servingIPs.length === 0) continue;
+    for (const ip of [...clusterIPs, ...externalIPs]) add(`${ip} ${port}`, servingIPs);
+    if (nodePort) add(`${nodePort}`, servingIPs);
+  }
+  return serving;
 }
 
-/** No address in those to a port of the node says the family, so it is told. */
-const flowsTo = ({ nodePort, clusterIPs, externalIPs }: FlowPort, family: IpFamily): ConntrackCall[] => [
-  ...[...clusterIPs, ...externalIPs].map((ip) => ['-D', '-p', 'udp', '--orig-dst', ip]),
-  ...(nodePort ? [['-D', '-f', family, '-p', 'udp', '--orig-port-dst', String(nodePort)]] : []),
-];
+/** Which entries to delete when a Service changes from one state to another: those that lead to who serves there no more. */
+export function staleFlows(before: readonly FlowPort[], after: readonly FlowPort[], family: IpFamily): ConntrackCall[] {
+  const now = servingAt(after);
+  return [...servingAt(before)].flatMap(([at, ips]) => {
+    const gone = [...ips].filter((ip) => !now.get(at)?.has(ip));
+    return gone.map((ip) => ['-D', '-f', family, '-p', 'udp', ...arrivingAt(at), '--dst-nat', ip]);
+  });
+}
+
+function arrivingAt(at: string): string[] {
+  const [port = '', address] = at.split(' ').reverse();
+  return [...(address ? ['--orig-dst', address] : []), '--orig-port-dst', port];
+}
 
 const MOST_ENDPOINTS = 8;
 
@@ -51,9 +65,7 @@ export function halfOpenFlows(gone: readonly string[], family: IpFamily): Conntr
 /** Ends with 1 when nothing matched, which is as good. */
 export const runConntrack: RunConntrack = (call) =>
   new Promise((resolve, reject) => {
-    const isTold = call.includes('-f') || !call.some((word) => word.includes(':'));
-    const family = isTold ? [] : ['-f', 'ipv6'];
-    execFile('conntrack', [...call, ...family], { timeout: 10_000 }, (error) => {
+    execFile('conntrack', call, { timeout: 10_000 }, (error) => {
       if (!error || error.code === 1) resolve();
       else reject(error);
     });
@@ -74,3 +86,11 @@ export const listFlows: ListFlows = async function* (family) {
   const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
   if (code !== 0) throw new Error(`conntrack ended with ${signal ?? code}`);
 };
+
+/** Where ports of the node may be asked for. Not what it answers itself at its loopback addresses, such as names. */
+export const nodeIPs = (): ReadonlySet<string> =>
+  new Set(
+    Object.values(networkInterfaces()).flatMap((addresses = []) =>
+      addresses.flatMap(({ address, internal }) => (internal ? [] : (canonicalIp(address) ?? []))),
+    ),
+  );

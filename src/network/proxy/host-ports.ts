@@ -6,7 +6,7 @@ import { keyOf } from '#api/machinery/object.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { protocolOf } from '#network/netfilter/protocol.ts';
 import type { FlowPort } from './conntrack.ts';
-import { type Front, keyOf as keyOfFront, type Wanted } from './fronts.ts';
+import type { Front, Wanted } from './fronts.ts';
 
 /** undefined when the pod asks for none, or has no address yet. */
 export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
@@ -42,7 +42,6 @@ export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
 /** @param wanted of a pod. */
 export const flowPortsOf = (wanted: Wanted | undefined): FlowPort[] =>
   (wanted?.fronts ?? []).map((front) => ({
-    id: keyOfFront(front),
     protocol: front.protocol,
     port: front.port,
     clusterIPs: [],

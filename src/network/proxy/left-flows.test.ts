@@ -29,7 +29,8 @@ async function forgotten(lines: string[], ports: ServicePort[] = [DNS]): Promise
   async function* listed() {
     yield* lines;
   }
-  const calls = await leftFlows(listed(), 'ipv4', ports);
+  const nodeIPs = new Set(['172.31.9.2', 'fd00:31::2']);
+  const calls = await leftFlows(listed(), { family: 'ipv4', ports, nodeIPs });
   return calls.map((call) => call.join(' '));
 }
 const call = (to: string, port: number, from: string) =>
@@ -68,4 +69,10 @@ test('others’ flows stay: another address or port, another protocol, a Service
 test('a port of a Service’s address is no port of the node, though the number is the same', async () => {
   const other = { ...LOG, servingIPs: ['10.244.1.8'] };
   expect(await forgotten([flow('10.96.0.21', 30_053, '10.244.1.8')], [DNS, other])).toEqual([]);
+});
+
+test('who passes through the node, or asks what it has at a loopback address, asks no port of the node', async () => {
+  const others = ['8.8.8.8', '172.31.9.3', '127.0.0.53', '10.96.0.10'];
+  const lines = others.map((to) => flow(to, 53, to));
+  expect(await forgotten(lines, [{ ...DNS, clusterIPs: [], externalIPs: [], nodePort: 53 }])).toEqual([]);
 });

@@ -14,7 +14,7 @@ import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
 import type { FillTable, FindDifferences, HasRules, RunNft } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
-import { type FlowPort, type ListFlows, listFlows, type RunConntrack, runConntrack } from './conntrack.ts';
+import { type FlowPort, type ListFlows, listFlows, nodeIPs, type RunConntrack, runConntrack } from './conntrack.ts';
 import { FrontOwners } from './front-owners.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
@@ -51,6 +51,7 @@ export interface ProxyOptions {
   listSets?: ListSets;
   conntrack?: RunConntrack;
   listFlows?: ListFlows;
+  nodeIPs?: () => ReadonlySet<string>;
 }
 
 export interface Proxy {
@@ -84,7 +85,12 @@ class FamilyProxy {
     this.#options = options;
     this.#context = context;
     this.#renderer = options.renderer?.(context) ?? new NftRenderer(context, options);
-    this.#udpFlows = new UdpFlows(context.family, { conntrack, listFlows: options.listFlows ?? listFlows, log });
+    this.#udpFlows = new UdpFlows(context.family, {
+      conntrack,
+      listFlows: options.listFlows ?? listFlows,
+      nodeIPs: options.nodeIPs ?? nodeIPs,
+      log,
+    });
     this.#lostEndpoints = new LostEndpoints(context.family, { conntrack, log });
     this.#healthChecks = new HealthChecks(log);
     const services = informers.for(Service);

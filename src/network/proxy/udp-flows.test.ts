@@ -38,6 +38,22 @@ test('a flow that was led nowhere before there was a Service for it is led to th
   expect(calls).toContain('-D -f ipv4 -p udp --orig-dst 172.31.9.2 --orig-port-dst 30053 --reply-src 172.31.9.2');
 });
 
+test('a flow that was led nowhere is led to a Service that has an address more than before', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', udp([{ port: 53, protocol: 'UDP', nodePort: 30_053 }]));
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.2'));
+  const calls: string[] = [];
+  await start(informers, async () => undefined, {
+    flows: () => [flowAt('192.0.2.9', 53, '192.0.2.9')],
+    conntrack: async (call) => void calls.push(call.join(' ')),
+  }).ready;
+  expect(calls).toEqual([]);
+  const more = udp([{ port: 53, protocol: 'UDP', nodePort: 30_053 }]);
+  set('Service', 'default/web', { ...more, spec: { ...more.spec, externalIPs: ['192.0.2.9'] } });
+  await turn();
+  expect(calls).toEqual(['-D -f ipv4 -p udp --orig-dst 192.0.2.9 --orig-port-dst 53 --reply-src 192.0.2.9']);
+});
+
 test('flows to a host port leave a pod that goes, and go to one that comes', async () => {
   const { informers, set } = world();
   const podAt = (podIP: string) => ({

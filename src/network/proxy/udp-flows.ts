@@ -1,11 +1,19 @@
 import type { Log } from '#base/log.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
-import { type ConntrackCall, type FlowPort, type ListFlows, type RunConntrack, staleFlows } from './conntrack.ts';
+import {
+  type ConntrackCall,
+  type FlowPort,
+  type ListFlows,
+  type RunConntrack,
+  servingAt,
+  staleFlows,
+} from './conntrack.ts';
 import { leftFlows } from './left-flows.ts';
 
 export interface UdpFlowsOptions {
   conntrack: RunConntrack;
   listFlows: ListFlows;
+  nodeIPs: () => ReadonlySet<string>;
   log: Log;
 }
 
@@ -36,7 +44,7 @@ export class UdpFlows {
       if (now.length > 0) this.#ports.set(key, now);
       else this.#ports.delete(key);
       stale.push(...staleFlows(before, now, this.#family));
-      hasBegun ||= now.some((port) => begins(port, before));
+      hasBegun ||= begin(now, before);
     }
     // One look for however many. Each call walks through all that the kernel knows, and changes are not to wait for many.
     if (hasBegun) void this.#forget(await this.#left());
@@ -44,8 +52,14 @@ export class UdpFlows {
   }
 
   async #left(): Promise<ConntrackCall[]> {
+    const family = this.#family;
+    const { listFlows, nodeIPs } = this.#options;
     try {
-      return await leftFlows(this.#options.listFlows(this.#family), this.#family, [...this.#ports.values()].flat());
+      return await leftFlows(listFlows(family), {
+        family,
+        ports: [...this.#ports.values()].flat(),
+        nodeIPs: nodeIPs(),
+      });
     } catch (error) {
       this.#tell(error);
       return [];
@@ -62,5 +76,7 @@ export class UdpFlows {
 }
 
 /** Flows may have been led elsewhere before: all that there were before this process, too. */
-const begins = ({ id, servingIPs }: FlowPort, before: readonly FlowPort[]): boolean =>
-  servingIPs.length > 0 && !before.some((port) => port.id === id && port.servingIPs.length > 0);
+function begin(now: readonly FlowPort[], before: readonly FlowPort[]): boolean {
+  const known = servingAt(before);
+  return [...servingAt(now).keys()].some((at) => !known.has(at));
+}
