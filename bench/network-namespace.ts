@@ -9,8 +9,6 @@ export interface NetworkNamespace {
   nft: RunNft;
   /** One that waits, as a node has one. */
   waitingNft(signal: AbortSignal): RunNft;
-  /** ms that the nft command takes for these commands: the least that any proxy pays who does not speak netlink itself. */
-  nftMs(commands: readonly string[]): Promise<number>;
 }
 
 /** Made by the process that outlives the measure's others, so that it goes however they end. @returns its name. */
@@ -23,14 +21,8 @@ export function makeNetworkNamespace(bench: Bench): string {
 
 export function networkNamespace(name: string): NetworkNamespace {
   const command = ['nsenter', `--net=/run/netns/${name}`, 'nft'];
-  const nft: RunNft = (commands) => runNft(commands, { command });
   return {
-    nft,
+    nft: (commands) => runNft(commands, { command }),
     waitingNft: (signal) => new WaitingNft({ clock: systemClock, signal, command }).run,
-    nftMs: async (commands) => {
-      const began = performance.now();
-      await nft(commands);
-      return performance.now() - began;
-    },
   };
 }

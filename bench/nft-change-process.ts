@@ -35,6 +35,6 @@ const row = sizeRow('nft-change/p99 of one endpoint', 'ms', {
   value: quantile(times, 0.99),
   p50: median(times),
   p99: quantile(times, 0.99),
-  floor: { value: quantile(floor, 0.99), note: 'nft with one element, beside as many Services: its p99' },
+  floor: { value: quantile(floor, 0.99), note: 'an nft that waits with one element, beside as many Services: its p99' },
 });
 process.stdout.write(JSON.stringify([{ ...row, target: TARGET_MS }]), () => process.exit(0));

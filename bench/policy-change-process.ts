@@ -34,7 +34,7 @@ const row = sizeRow(`policy-change/p99 beside ${POLICIES} policies`, 'ms', {
   p99: quantile(times, 0.99),
   floor: {
     value: quantile(floor, 0.99) + median(written),
-    note: 'the write alone, and nft with one element beside as many rules: its p99',
+    note: 'the write alone, and an nft that waits with one element beside as many rules: its p99',
   },
 });
 process.stdout.write(JSON.stringify([{ ...row, target: TARGET_MS }]), () => process.exit(0));
