@@ -35,11 +35,11 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function waitingNft(script = NFT): WaitingNft {
+function waitingNft(script = NFT, options: { mostSaid?: number } = {}): WaitingNft {
   const program = join(folder, 'nft');
   writeFileSync(program, script);
   chmodSync(program, 0o755);
-  return new WaitingNft({ clock, signal: ending.signal, command: [program] });
+  return new WaitingNft({ clock, signal: ending.signal, command: [program], ...options });
 }
 
 const lines = (name: 'own' | 'line' | 'starts'): string[] => {
@@ -126,6 +126,19 @@ test('one that does not answer is ended', async () => {
   });
 });
 
+test('one that was told much makes room for another, as it forgets nothing', async () => {
+  const nft = waitingNft(NFT, { mostSaid: 100 });
+  await untilOneWaits(nft);
+  const [one, other] = ['x'.repeat(100), 'y'.repeat(100)];
+  await Promise.all([nft.run([one]), nft.run([other])]);
+  expect(lines('line').slice(-2)).toEqual([one, other]);
+  await vi.waitUntil(() => waiting().length === 0);
+  await nft.run(['next']);
+  expect(lines('own').at(-1)).toBe('next');
+  await untilOneWaits(nft);
+  expect(starts()).toBe(2);
+});
+
 test.each([
   ['cannot wait', 'exit 1'],
   ['does not say what it is to', 'while read -r line; do echo "What?" >&2; echo "$line" >&2; echo "$line" >&2; done'],
@@ -142,6 +155,11 @@ test.each([
 test('where there is no nft that is said', async () => {
   const nft = new WaitingNft({ clock, signal: ending.signal, command: [join(folder, 'nowhere')] });
   await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('one that cannot even be tried to start ends nobody', async () => {
+  const nft = new WaitingNft({ clock, signal: ending.signal, command: ['n\0ft'] });
+  await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
 });
 
 test('when all is over it ends after what it was given, and no other is started', async () => {

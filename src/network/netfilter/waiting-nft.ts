@@ -17,6 +17,8 @@ const MOST_VAIN_STARTS = 3;
 /** After this it is killed. */
 const LONGEST_MS = 30_000;
 const MOST_COMPLAINT = 4_096;
+/** It keeps each line for as long as it runs, as a person could want to go back to one. */
+const MOST_SAID = 4 << 20;
 
 export interface WaitingNftOptions {
   clock: Clock;
@@ -24,6 +26,8 @@ export interface WaitingNftOptions {
   signal: AbortSignal;
   /** For tests: what is run instead, as an argument array. */
   command?: readonly string[];
+  /** For tests: in characters, after which it makes room for another. */
+  mostSaid?: number;
 }
 
 export class WaitingNft {
@@ -33,7 +37,7 @@ export class WaitingNft {
   #vainStarts = 0;
 
   constructor(options: WaitingNftOptions) {
-    this.#options = { command: NFT, ...options };
+    this.#options = { command: NFT, mostSaid: MOST_SAID, ...options };
   }
 
   /** Until one waits, and for much at once, an nft is started. */
@@ -41,24 +45,32 @@ export class WaitingNft {
     const line = commands.join('; ');
     if (this.#waiting && line.length <= LONGEST_LINE && !NOT_ON_A_LINE.test(line))
       return this.#put(line, this.#waiting);
-    void this.#start();
+    this.#start();
     await runNft(commands, this.#options);
   };
 
   async #put(line: string, session: Session): Promise<void> {
     const complaint = await session.complaintAbout(line);
-    if (!complaint) return;
-    // Were it the fault of its waiting, the next that is tried would fail, too.
-    this.#waiting = undefined;
-    session.end();
-    throw new NftRefused(complaint.slice(0, MOST_COMPLAINT));
+    // Were what it complains of the fault of its waiting, the next that is tried would fail, too.
+    if (complaint || session.said > this.#options.mostSaid) {
+      this.#waiting = undefined;
+      session.end();
+    }
+    if (complaint) throw new NftRefused(complaint.slice(0, MOST_COMPLAINT));
   }
 
-  async #start(): Promise<void> {
-    const { signal } = this.#options;
-    if (this.#isStarted || signal.aborted || this.#vainStarts >= MOST_VAIN_STARTS) return;
+  #start(): void {
+    if (this.#isStarted || this.#options.signal.aborted || this.#vainStarts >= MOST_VAIN_STARTS) return;
     this.#vainStarts++;
-    const session = new Session(this.#options);
+    try {
+      void this.#practise(new Session(this.#options));
+    } catch {
+      // No process can be started, as too many files are open: the nft that is started for the transaction tells.
+    }
+  }
+
+  async #practise(session: Session): Promise<void> {
+    const { signal } = this.#options;
     this.#isStarted = true;
     const end = () => {
       this.#waiting = undefined;
@@ -95,6 +107,8 @@ const UNDERLINE = /^[\s^~-]*$/;
 
 class Session {
   readonly ended: Promise<void>;
+  /** To it, in characters. */
+  said = 0;
   readonly #child: ChildProcessByStdio<Writable, null, Readable>;
   readonly #clock: Clock;
   /** Given to it and not answered. */
@@ -125,7 +139,9 @@ class Session {
       const end = `kedge-${++this.#given}`; // no command is one word
       const late = this.#clock.timer(LONGEST_MS, () => this.#child.kill('SIGKILL'));
       this.#turns.push({ end, heard: [], resolve, reject, late });
-      this.#child.stdin.write(`${line}\n${end}\n`);
+      const text = `${line}\n${end}\n`;
+      this.said += text.length;
+      this.#child.stdin.write(text);
     });
   }
 
