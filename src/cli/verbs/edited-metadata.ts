@@ -1,5 +1,5 @@
 /** `kedge label` and `kedge annotate`: the same change of one map of the metadata, told in their own words. */
-import { labelValue, qualifiedName } from '#api/machinery/names.ts';
+import { labelValue } from '#api/machinery/names.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { fileFlags, manifestsOf } from './manifests.ts';
 import { OUTPUT_FLAGS, objectPrinter, resourceNameOf } from './output/output-flags.ts';
@@ -21,10 +21,12 @@ interface Edited {
   field: 'labels' | 'annotations';
   /** `label`, `annotation`. */
   noun: string;
+  /** What files are called in messages: `pod.yaml`. */
+  exampleFile: string;
   /** What is told of an object whose map was changed so. */
   done(change: Change): string;
   refuseOverwrite(clashes: readonly [key: string, value: string, now: string][]): void;
-  checkValue(spec: string, key: string, value: string): void;
+  checkValue(spec: string, value: string): void;
   /** Of keys that are to be set and removed at once. */
   bothText(keys: readonly string[]): string;
 }
@@ -38,6 +40,7 @@ const LABEL: Edited = {
   name: 'label',
   field: 'labels',
   noun: 'label',
+  exampleFile: 'pod',
   done: ({ added, removed }) =>
     added && removed ? 'modified' : added ? 'labeled' : removed ? 'unlabeled' : 'not labeled',
   bothText: () => 'can not both modify and remove a label in the same command',
@@ -46,11 +49,10 @@ const LABEL: Edited = {
       clashes.map(([key, , now]) => new VerbError(`'${key}' already has a value (${now}), and --overwrite is false`)),
     );
   },
-  checkValue(spec, key, value) {
+  checkValue(spec, value) {
     if (spec.split('=').length > 2) throw new VerbError(`invalid label spec: ${spec}`);
-    const problems = [...qualifiedName(key), ...labelValue(value)];
-    if (labelValue(value).length > 0)
-      throw new VerbError(`invalid label value: ${JSON.stringify(spec)}: ${problems.join(';')}`);
+    const problems = labelValue(value);
+    if (problems.length > 0) throw new VerbError(`invalid label value: ${JSON.stringify(spec)}: ${problems.join(';')}`);
   },
 };
 
@@ -61,6 +63,7 @@ const ANNOTATE: Edited = {
   name: 'annotate',
   field: 'annotations',
   noun: 'annotation',
+  exampleFile: 'rsrc',
   done: () => 'annotated',
   bothText: (keys) =>
     `can not both modify and remove the following annotation(s) in the same command: ${keys.join(', ')}`,
@@ -108,23 +111,23 @@ interface Wanted {
 
 async function edit(call: VerbCall, edited: Edited): Promise<void> {
   const { flags } = call;
-  const { resources, specs } = separated(call.args);
+  const dryRun = dryRunOf(flags);
+  const { resources, specs } = separated(call.args, edited);
   const wanted = wantedOf(specs, edited);
+  refuseContradictions(call, edited);
   const isLocal = flags.bool('local');
-  if (isLocal) refuseServer(call, resources);
+  if (isLocal) refuseServer(call, resources, edited);
   else if (resources.length === 0 && flags.list('filename').length === 0)
     throw new VerbError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
   if (wanted.set.size === 0 && wanted.remove.length === 0 && !flags.bool('list'))
     throw new VerbError(`at least one ${edited.noun} update is required`);
-  refuseContradictions(call);
-  const dryRun = dryRunOf(flags);
   if (isLocal) return editLocally(call, { edited, wanted, dryRun });
   const { targets, errors, isSingle } = await targetsOf({ ...call, args: resources }, { latest: true });
   if (flags.string('resource-version') && !isSingle)
     throw new VerbError('--resource-version may only be used with a single resource');
   for (const target of targets) {
     try {
-      if (flags.bool('list')) list(call, target, { edited, isSingle });
+      if (flags.bool('list')) list(call, target.object as KubeObject, { edited, isSingle });
       else await change(call, target, { edited, wanted, dryRun });
     } catch (error) {
       errors.push(error);
@@ -133,29 +136,30 @@ async function edit(call: VerbCall, edited: Edited): Promise<void> {
   throwIfAny(errors);
 }
 
-function refuseServer({ flags }: VerbCall, resources: readonly string[]): void {
+function refuseServer({ flags }: VerbCall, resources: readonly string[], { exampleFile }: Edited): void {
   if (dryRunOf(flags) === 'server')
     throw new VerbError('cannot specify --local and --dry-run=server - did you mean --dry-run=client?');
-  if (resources.length > 0)
-    throw new VerbError('can only use local files by -f pod.yaml or --filename=pod.json when --local=true is set');
-  if (flags.list('filename').length === 0)
-    throw new VerbError('one or more files must be specified as -f pod.yaml or --filename=pod.json');
+  const files = `-f ${exampleFile}.yaml or --filename=${exampleFile}.json`;
+  if (resources.length > 0) throw new VerbError(`can only use local files by ${files} when --local=true is set`);
+  if (flags.list('filename').length === 0) throw new VerbError(`one or more files must be specified as ${files}`);
 }
 
 async function editLocally(
-  { flags, io }: VerbCall,
+  call: VerbCall,
   { edited, wanted, dryRun }: { edited: Edited; wanted: Wanted; dryRun: DryRun },
 ): Promise<void> {
+  const { flags, io } = call;
   const { manifests, errors } = await manifestsOf(flags, io);
   const printer = objectPrinter(flags, io);
-  for (const { object } of manifests) {
+  const objects = manifests.map(({ object }) => object as unknown as KubeObject);
+  for (const object of objects) {
     try {
-      const { set, removed, patch } = changeOf(object as unknown as KubeObject, {
-        edited,
-        wanted,
-        overwrites: flags.bool('overwrite'),
-      });
-      const changed = locally(object as unknown as KubeObject, edited.field, patch);
+      const { set, removed, patch } = changeOf(object, { edited, wanted, overwrites: flags.bool('overwrite') });
+      const changed = locally(object, edited.field, patch);
+      if (flags.bool('list')) {
+        list(call, changed, { edited, isSingle: objects.length === 1 });
+        continue;
+      }
       const done = edited.done({ added: set.length > 0, removed: removed.length > 0 }) + dryRunNote(dryRun);
       io.out(printer?.print(changed) ?? `${resourceNameOf(changed)} ${done}\n`);
     } catch (error) {
@@ -165,20 +169,24 @@ async function editLocally(
   throwIfAny(errors);
 }
 
-function refuseContradictions({ flags }: VerbCall): void {
+function refuseContradictions({ flags }: VerbCall, { name }: Edited): void {
+  if (name === 'label' && flags.bool('list') && flags.string('output'))
+    throw new VerbError('--list and --output may not be specified together');
   for (const selector of ['selector', 'field-selector'])
     if (flags.bool('all') && flags.string(selector))
       throw new VerbError(`cannot set --all and --${selector} at the same time`);
 }
 
 /** What looks like a change is one; what comes before names objects. */
-function separated(args: readonly string[]): { resources: string[]; specs: string[] } {
-  const first = args.findIndex((arg) => /^[^/=]*(\/[^=]*)?=/.test(arg) || arg.endsWith('-'));
+function separated(args: readonly string[], { noun }: Edited): { resources: string[]; specs: string[] } {
+  const first = args.findIndex(isChange);
   if (first < 0) return { resources: [...args], specs: [] };
-  const stray = args.slice(first).find((arg) => !arg.includes('=') && !arg.endsWith('-'));
-  if (stray) throw new VerbError('all resources must be specified before label changes: '.concat(stray));
+  const stray = args.slice(first).find((arg) => !isChange(arg));
+  if (stray !== undefined) throw new VerbError(`all resources must be specified before ${noun} changes: ${stray}`);
   return { resources: args.slice(0, first), specs: args.slice(first) };
 }
+
+const isChange = (arg: string): boolean => arg.indexOf('=') > 0 || (arg.endsWith('-') && arg !== '-');
 
 function wantedOf(specs: readonly string[], { checkValue, bothText }: Edited): Wanted {
   const set = new Map<string, string>();
@@ -189,8 +197,7 @@ function wantedOf(specs: readonly string[], { checkValue, bothText }: Edited): W
       continue;
     }
     const [key = '', value = ''] = spec.split(/=(.*)/s);
-    if (key === '') continue; // nobody is called so, and kubectl passes over it
-    checkValue(spec, key, value);
+    checkValue(spec, value);
     set.set(key, value);
   }
   const both = remove.filter((key) => set.has(key)).sort();
@@ -200,12 +207,12 @@ function wantedOf(specs: readonly string[], { checkValue, bothText }: Edited): W
 
 function list(
   { io }: VerbCall,
-  { object, resource }: Target,
+  { apiVersion, kind, metadata }: KubeObject,
   { edited, isSingle }: { edited: Edited; isSingle: boolean },
 ): void {
-  const { metadata } = object as KubeObject;
+  const group = apiVersion.includes('/') ? apiVersion.replace(/\/.*/, '') : '';
   const indent = isSingle ? '' : ' ';
-  if (!isSingle) io.out(`Listing ${edited.field} for ${resource.kind}.${resource.group}/${metadata.name}:\n`);
+  if (!isSingle) io.out(`Listing ${edited.field} for ${kind}.${group}/${metadata.name}:\n`);
   for (const [key, value] of Object.entries(metadata[edited.field] ?? {})) io.out(`${indent}${key}=${value}\n`);
 }
 

@@ -17,6 +17,10 @@ export interface FlagSpec {
 const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
 const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
 
+/** undefined for what says neither. */
+export const truthOf = (text: string): boolean | undefined =>
+  TRUE.includes(text) ? true : FALSE.includes(text) ? false : undefined;
+
 export class Flags {
   readonly #specs: ReadonlyMap<string, FlagSpec>;
   readonly #given = new Map<string, string[]>();
@@ -39,7 +43,7 @@ export class Flags {
   }
 
   bool(name: string): boolean {
-    return TRUE.includes(this.string(name));
+    return truthOf(this.string(name)) ?? false;
   }
 
   /** '' when it was not given and has no default. */
@@ -75,8 +79,7 @@ function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): voi
     });
   };
   const quoted = JSON.stringify(value);
-  if (type === 'bool' && ![...TRUE, ...FALSE].includes(value))
-    refuse(`strconv.ParseBool: parsing ${quoted}: invalid syntax`);
+  if (type === 'bool' && truthOf(value) === undefined) refuse(`strconv.ParseBool: parsing ${quoted}: invalid syntax`);
   if (type === 'int' && !/^[-+]?\d+$/.test(value)) refuse(`strconv.ParseInt: parsing ${quoted}: invalid syntax`);
   if (type === 'duration' && durationOf(value) === undefined) {
     const isNumber = /^[-+]?[\d.]+$/.test(value);

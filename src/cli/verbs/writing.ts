@@ -1,5 +1,5 @@
 /** What all commands share that write: dry runs, how strictly the server reads, and in whose name. */
-import type { Flags, FlagSpec } from './flags.ts';
+import { type Flags, type FlagSpec, truthOf } from './flags.ts';
 import { VerbError } from './verb-error.ts';
 
 export type DryRun = 'none' | 'client' | 'server';
@@ -29,7 +29,8 @@ export const fieldManagerFlag = (name: string): FlagSpec => ({
 export function dryRunOf(flags: Flags): DryRun {
   const value = flags.string('dry-run');
   if (value === 'none' || value === 'client' || value === 'server') return value;
-  if (value === 'unchanged') return 'client'; // the bare flag, from before there were two ways
+  const truth = value === 'unchanged' ? true : truthOf(value); // the bare flag and yes or no: from before there were two ways
+  if (truth !== undefined) return truth ? 'client' : 'none';
   throw new VerbError(`Invalid dry-run value (${value}). Must be "none", "server", or "client".`);
 }
 
@@ -41,15 +42,15 @@ export type Validation = 'Strict' | 'Warn' | 'Ignore';
 
 const VALIDATION: ReadonlyMap<string, Validation> = new Map<string, Validation>([
   ['strict', 'Strict'],
-  ['true', 'Strict'],
   ['warn', 'Warn'],
   ['ignore', 'Ignore'],
-  ['false', 'Ignore'],
 ]);
 
 /** What is done about unknown and repeated fields. Throws VerbError for a value that there is not. */
 export function validationOf(flags: Flags): Validation {
   const given = flags.string('validate');
+  const truth = truthOf(given);
+  if (truth !== undefined) return truth ? 'Strict' : 'Ignore';
   const validation = VALIDATION.get(given);
   if (validation) return validation;
   throw new VerbError(
