@@ -6,6 +6,7 @@ interface Heard {
   uid: string;
   atMs: number;
   heartbeat: string | undefined;
+  /** The latest. All are of metav1.MicroTime's one form. */
   renewTime: string | undefined;
 }
 
@@ -29,17 +30,18 @@ export class Heartbeats {
     const renewTime = lease?.spec.renewTime;
     const known = this.#byNode.get(name);
     const isNew = known?.uid !== uid;
-    const isHeard = isNew || known.heartbeat !== heartbeat || isNews(renewTime, known);
+    const isRenewed = isNew || isNews(renewTime, known);
+    const isHeard = isRenewed || known.heartbeat !== heartbeat;
     const firstMs = heartbeat || renewTime ? nowMs : (millisOf(creationTimestamp) ?? nowMs);
     const atMs = isNew ? firstMs : isHeard ? nowMs : known.atMs;
-    this.#byNode.set(name, { uid, atMs, heartbeat, renewTime });
+    this.#byNode.set(name, { uid, atMs, heartbeat, renewTime: isRenewed ? renewTime : known.renewTime });
     return atMs;
   }
 }
 
-/** A lease that is no more tells of nothing. */
+/** A lease that is no more tells of nothing, nor does one of an earlier time. Source: node controller, tryUpdateNodeHealth. */
 const isNews = (renewTime: string | undefined, known: Heard): boolean =>
-  renewTime !== undefined && renewTime !== known.renewTime;
+  renewTime !== undefined && (known.renewTime === undefined || renewTime > known.renewTime);
 
 export const conditionOf = ({ status }: Node, type: string): NodeCondition | undefined =>
   status?.conditions?.find((condition) => condition.type === type);

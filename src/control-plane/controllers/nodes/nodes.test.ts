@@ -93,6 +93,24 @@ describe('a node that is not heard of', () => {
     expect(taints(cluster, 'node1')).toEqual(['node.kubernetes.io/unreachable:NoSchedule']);
   });
 
+  test('is not heard of by a lease that tells of an earlier time, or that is put back as it was', async () => {
+    await using cluster = await start();
+    for (const name of ['node1', 'node2', 'node3']) await join(cluster, name);
+    await live(cluster, ['node1', 'node2', 'node3'], 60_000);
+    await cluster.passes(30_000);
+    const { metadata, spec } = cluster.get(Lease, `${LEASES}/node2`)!;
+    await cluster.delete(Lease, `${LEASES}/node2`);
+    const earlier = { spec: { renewTime: microTimestampOf(cluster.clock.now() - 60_000) } };
+    await cluster.patch(Lease, `${LEASES}/node1`, earlier);
+    await cluster.patch(Node, 'node3', { metadata: { labels: { seen: 'again' } } }); // it is looked at by itself
+    await cluster.patch(Lease, `${LEASES}/node3`, earlier);
+    await cluster.passes(5_000);
+    await cluster.create(Lease, { metadata: { name: metadata.name, namespace: LEASES }, spec });
+    await cluster.passes(5_000);
+    for (const name of ['node1', 'node2', 'node3'])
+      expect(taints(cluster, name)).toContain('node.kubernetes.io/unreachable:NoSchedule');
+  });
+
   test('that comes back in time keeps its pods', async () => {
     await using cluster = await start();
     await join(cluster, 'node1');
