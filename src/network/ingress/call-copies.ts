@@ -3,20 +3,11 @@
  * all of it is said. Nobody waits for the copies' answers. Source: Gateway API reference, GRPCRouteFilter.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
-import type { Clock, Timer } from '#base/clock.ts';
+import type { Timer } from '#base/clock.ts';
 import type { Request } from './arrival.ts';
-import type { Endpoint } from './backends.ts';
-import { chosenOf, MOST_COPIES, MOST_MIRRORED_BYTES } from './mirrors.ts';
+import { at, type Endpoint } from './backends.ts';
+import { chosenOf, type MirrorContext, MOST_COPIES, MOST_MIRRORED_BYTES } from './mirrors.ts';
 import type { Mirror } from './route-filters.ts';
-import type { RouteOptions } from './route-options.ts';
-import type { Upstreams } from './upstreams.ts';
-
-interface CopyContext {
-  options: RouteOptions;
-  upstreams: Upstreams;
-  clock: Clock;
-  random(): number;
-}
 
 /** With what a backend is asked. */
 type Asked = (isSecure: boolean) => OutgoingHttpHeaders;
@@ -24,10 +15,10 @@ type Asked = (isSecure: boolean) => OutgoingHttpHeaders;
 export class CallCopies {
   readonly #copies: CallCopy[] = [];
 
-  constructor(mirrors: readonly Mirror[], asked: Asked, context: CopyContext) {
+  constructor(mirrors: readonly Mirror[], asked: Asked, context: MirrorContext) {
     for (const { backend } of chosenOf(mirrors, context)) {
       const [endpoint] = context.upstreams.next(backend, 1);
-      if (endpoint && (underWay.get(endpoint) ?? 0) < MOST_COPIES)
+      if (endpoint && (underWay.get(at(endpoint)) ?? 0) < MOST_COPIES)
         this.#copies.push(new CallCopy(endpoint, asked, context));
     }
   }
@@ -49,12 +40,19 @@ export class CallCopies {
   }
 }
 
-const underWay = new WeakMap<Endpoint, number>();
+/** By `ADDRESS:PORT`: endpoints are told anew with each change of a backend. */
+const underWay = new Map<string, number>();
+
+function count(endpoint: string, by: 1 | -1): void {
+  const now = (underWay.get(endpoint) ?? 0) + by;
+  if (now > 0) underWay.set(endpoint, now);
+  else underWay.delete(endpoint);
+}
 
 class CallCopy {
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: string;
   readonly #asked: Asked;
-  readonly #context: CopyContext;
+  readonly #context: MirrorContext;
   /** Before it is known where to. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -64,21 +62,29 @@ class CallCopy {
   #isOver = false;
   #late: Timer | undefined;
 
-  constructor(endpoint: Endpoint, asked: Asked, context: CopyContext) {
-    this.#endpoint = endpoint;
+  constructor(endpoint: Endpoint, asked: Asked, context: MirrorContext) {
+    this.#endpoint = at(endpoint);
     this.#asked = asked;
     this.#context = context;
-    underWay.set(endpoint, (underWay.get(endpoint) ?? 0) + 1);
+    count(this.#endpoint, 1);
     context.upstreams.http2.reach(endpoint, context.options, (session) => this.#reached(session));
   }
 
   write(piece: Buffer): void {
     if (this.#isOver) return;
-    if (this.#stream) this.#stream.write(piece);
-    else this.#waiting.push(piece);
-    if (!this.#stream) this.#waitingBytes += piece.length;
-    const held = this.#stream?.writableLength ?? this.#waitingBytes;
-    if (held > MOST_MIRRORED_BYTES) this.#leave(); // who takes that little would take the memory of this process
+    // Who takes that little would take the memory of this process.
+    if (this.#hold(piece) > MOST_MIRRORED_BYTES) this.#leave();
+  }
+
+  /** @returns how many bytes of the call are not sent yet. */
+  #hold(piece: Buffer): number {
+    if (this.#stream) {
+      this.#stream.write(piece);
+      return this.#stream.writableLength;
+    }
+    this.#waiting.push(piece);
+    this.#waitingBytes += piece.length;
+    return this.#waitingBytes;
   }
 
   end(): void {
@@ -118,6 +124,6 @@ class CallCopy {
     this.#late?.cancel();
     this.#waiting = [];
     this.#breakingOff.abort();
-    underWay.set(this.#endpoint, (underWay.get(this.#endpoint) ?? 1) - 1);
+    count(this.#endpoint, -1);
   }
 }

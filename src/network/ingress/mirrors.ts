@@ -24,7 +24,7 @@ interface Copy {
   body: RequestBody | undefined;
 }
 
-interface MirrorContext {
+export interface MirrorContext {
   options: RouteOptions;
   upstreams: Upstreams;
   clock: Clock;
