@@ -25,7 +25,6 @@ export interface Plan {
 }
 
 interface KnownPolicy {
-  namespace: string;
   isMeant(pod: PodFacts): boolean;
   chains: Partial<Record<Direction, Chain>>;
 }
@@ -147,7 +146,6 @@ function knownPolicy(policy: NetworkPolicy, family: IpFamily): KnownPolicy {
   const selector = selectorFrom(policy.spec.podSelector);
   const { ingress, egress } = policyRulesOf(policy);
   return {
-    namespace,
     isMeant: (pod) => pod.namespace === namespace && matchesLabels(selector, pod.labels),
     chains: {
       ...(ingress && { ingress: chainOf(ingress, 'ingress', family) }),
