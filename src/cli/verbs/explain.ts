@@ -51,6 +51,7 @@ export const explainVerb: Verb = {
     if (args.length > 1) throw new VerbError('We accept only this format: explain RESOURCE\n');
     if (!FORMATS.includes(flags.string('output')))
       throw new VerbError(`unrecognized format: ${flags.string('output')}`);
+    if (args[0] === '.') throw new VerbError('a resource must be present, got: /, Resource=');
     if (args[0]!.startsWith('.')) throw new VerbError('invalid jsonpath syntax, first node must be field node');
     const maxDepth = flags.int('max-depth');
     if (maxDepth > 0 && !flags.bool('recursive')) throw new VerbError('--max-depth requires --recursive');

@@ -5,7 +5,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Pod, Service } from '#api/generated/schema.ts';
 import { parseIp } from '#api/machinery/ip.ts';
-import { openPodPort } from '#client/transport/port-forward.ts';
+import { openPodPort, tryPodPort } from '#client/transport/port-forward.ts';
+import type { UpgradeRequest } from '#client/transport/upgrade-request.ts';
+import { messageOf } from './error-text.ts';
 import { type ForwardedPort, parsePorts, remotePortsOf } from './forwarded-ports.ts';
 import { podOf } from './pods.ts';
 import { pathOf } from './served-resources.ts';
@@ -71,6 +73,7 @@ async function forward(call: VerbCall, { pod, ports, addresses }: Forwarding): P
   const servers: Server[] = [];
   const sockets = new Set<Socket>();
   const { io } = call;
+  await refuseUnreachable(call, pod, ports[0]!.remote);
   try {
     for (const port of ports) {
       try {
@@ -91,6 +94,22 @@ async function forward(call: VerbCall, { pod, ports, addresses }: Forwarding): P
     for (const socket of sockets) socket.destroy();
     for (const server of servers) server.close();
   }
+}
+
+/** A pod to which nothing leads is told before anybody is promised anything. */
+async function refuseUnreachable(call: VerbCall, pod: Pod, port: number): Promise<void> {
+  try {
+    await tryPodPort(await upgradeTo(call, pod), port);
+  } catch (error) {
+    throw new VerbError(`error upgrading connection: ${messageOf(error)}`);
+  }
+}
+
+async function upgradeTo({ cluster, io }: VerbCall, pod: Pod): Promise<UpgradeRequest> {
+  const pods = (await cluster.resources()).named('pods');
+  const { namespace, name } = pod.metadata;
+  const { endpoint, headers } = cluster;
+  return { endpoint, headers, path: pathOf(pods, { namespace, name, subresource: 'portforward' }), signal: io.signal };
 }
 
 interface Way {
@@ -139,17 +158,13 @@ function listenProblem({ code = '', message }: NodeJS.ErrnoException, host: stri
 }
 
 async function serve(socket: Socket, { local, remote }: ForwardedPort, { call, pod, sockets }: Way): Promise<void> {
-  const { cluster, io } = call;
+  const { io } = call;
   sockets.add(socket);
   socket.once('close', () => sockets.delete(socket));
   socket.on('error', () => socket.destroy());
   io.out(`Handling connection for ${local}\n`);
   try {
-    const pods = (await cluster.resources()).named('pods');
-    const { namespace, name } = pod.metadata;
-    const path = pathOf(pods, { namespace, name, subresource: 'portforward' });
-    const { endpoint, headers } = cluster;
-    const { data, problem } = await openPodPort({ endpoint, headers, path, signal: io.signal }, remote);
+    const { data, problem } = await openPodPort(await upgradeTo(call, pod), remote);
     socket.once('close', () => data.destroy());
     await Promise.all([problem, pipeline(socket, data), pipeline(data, socket)]);
   } catch (error) {

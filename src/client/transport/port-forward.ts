@@ -5,7 +5,7 @@
  */
 import { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
-import type { SpdyConnection, SpdyStream } from './spdy/connection.ts';
+import { SpdyConnection, type SpdyStream } from './spdy/connection.ts';
 import { openSpdy } from './spdy-upgrade.ts';
 import { UpgradeRefused, type UpgradeRequest } from './upgrade-request.ts';
 import { openWebSocket } from './web-socket.ts';
@@ -23,15 +23,25 @@ export interface PodPort {
 
 /** `path` is the pod's `…/portforward`. Throws UpgradeRefused and Unreachable. */
 export async function openPodPort(request: UpgradeRequest, port: number): Promise<PodPort> {
-  let connection: SpdyConnection;
+  const connection = await opened(request, port);
+  if (connection instanceof SpdyConnection) return streamsIn(connection, port);
+  return { data: new Channels(connection), problem: Promise.resolve() }; // in there it is said in order with the data
+}
+
+/** Whether the server leads to the pod at all. Throws as `openPodPort`. */
+export async function tryPodPort(request: UpgradeRequest, port: number): Promise<void> {
+  const connection = await opened(request, port);
+  if (connection instanceof SpdyConnection) connection.close();
+  else connection.terminate();
+}
+
+async function opened(request: UpgradeRequest, port: number): Promise<SpdyConnection | WebSocket> {
   try {
-    connection = await openSpdy(request, [STREAMS]);
+    return await openSpdy(request, [STREAMS]);
   } catch (error) {
     if (!(error instanceof UpgradeRefused)) throw error;
-    const socket = await openWebSocket({ ...request, path: `${request.path}?ports=${port}` }, [CHANNELS]);
-    return { data: new Channels(socket), problem: Promise.resolve() }; // in there it is said in order with the data
+    return openWebSocket({ ...request, path: `${request.path}?ports=${port}` }, [CHANNELS]);
   }
-  return streamsIn(connection, port);
 }
 
 function streamsIn(connection: SpdyConnection, port: number): PodPort {
