@@ -47,12 +47,14 @@ export function refuseUndecodable(
 function whyUndecodable(value: unknown): string | undefined {
   if (!isJsonObject(value))
     return `json: cannot unmarshal ${goTypeOf(value)} into Go value of type unstructured.detector`;
-  const { apiVersion, kind, metadata } = value;
+  const { apiVersion, kind, items = null, metadata } = value;
   const text = () => JSON.stringify(value);
   if (typeof kind !== 'string' || kind === '') return `Object 'Kind' is missing in '${text()}'`;
   if (typeof apiVersion === 'string' && !isVersion(apiVersion)) return `Object 'Kind' is missing in '${text()}'`;
   if (typeof apiVersion !== 'string' || apiVersion === '') return `Object 'apiVersion' is missing in '${text()}'`;
-  return metadata === undefined || kind.endsWith('List') ? undefined : whyNoMetadata(metadata);
+  if (items !== null && !Array.isArray(items))
+    return `json: cannot unmarshal ${goTypeOf(items)} into Go struct field decodeList.items of type []json.RawMessage`;
+  return metadata === undefined ? undefined : whyNoMetadata(metadata);
 }
 
 const goTypeOf = (value: unknown): string =>

@@ -63,3 +63,32 @@ test.each([
     `unable to decode "a.yaml": json: cannot unmarshal ${type} into Go struct field ObjectMeta.metadata.${field} of type string`,
   );
 });
+
+const OBJECT = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } };
+
+/** As kubectl 1.36 reads them: what holds items is a list, whatever its kind is called. */
+test.each([
+  [{ apiVersion: 'v1', kind: 'List', items: [OBJECT] }, [OBJECT]],
+  [
+    { apiVersion: 'v1', kind: 'PodList', metadata: { resourceVersion: '5' }, items: [{ metadata: { name: 'a' } }] },
+    [OBJECT],
+  ],
+  [{ apiVersion: 'e.io/v1', kind: 'Basket', items: [OBJECT] }, [OBJECT]],
+  [{ apiVersion: 'v1', kind: 'List', items: null }, []],
+  [{ ...OBJECT, kind: 'AllowList' }, [{ ...OBJECT, kind: 'AllowList' }]],
+])('%j are objects', (value, objects) => expect(flattened(value, 'a.yaml')).toEqual(objects));
+
+test.each([
+  [
+    { kind: 'List', items: {} },
+    'json: cannot unmarshal object into Go struct field decodeList.items of type []json.RawMessage',
+  ],
+  [{ kind: 'List', items: [{ metadata: {} }] }, `Object 'Kind' is missing in '{"metadata":{}}'`],
+  [{ kind: 'PodList', items: [{ kind: 'Pod' }] }, `Object 'apiVersion' is missing in '{"kind":"Pod"}'`],
+  [
+    { kind: 'List', metadata: 5, items: [] },
+    'json: cannot unmarshal number into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta',
+  ],
+])('%j is none', (value, why) => {
+  expect(() => flattened({ apiVersion: 'v1', ...value }, 'a.yaml')).toThrow(`unable to decode "a.yaml": ${why}`);
+});

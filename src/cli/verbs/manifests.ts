@@ -1,6 +1,7 @@
 /** Objects out of files, folders, URLs and standard input, as `-f` names them. Source: cli-runtime, resource builder. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
+import { isJsonObject, type JsonObject } from '#api/machinery/json-value.ts';
 import { refusedAt } from './cluster-api.ts';
 import { valuesIn } from './documents.ts';
 import { messageOf } from './error-text.ts';
@@ -144,10 +145,14 @@ async function fetched(url: string): Promise<string> {
   return new TextDecoder().decode(Buffer.concat(parts));
 }
 
-/** The object, or those of a list. Throws VerbError for what is none. */
+/** The object, or those of a list, whose kind may say theirs. Throws VerbError for what is none. */
 export function flattened(value: unknown, source: string): ManifestObject[] {
   refuseUndecodable(value, source);
-  const { items, metadata } = value as { items?: unknown; metadata?: object };
-  if (value.kind.endsWith('List') && Array.isArray(items)) return items.flatMap((item) => flattened(item, source));
-  return [{ ...value, metadata: { ...metadata } }];
+  const { apiVersion, kind, items, metadata } = value as typeof value & { items?: unknown[] | null; metadata?: object };
+  if (items === undefined) return [{ ...value, metadata: { ...metadata } }];
+  const ofItems = kind === 'List' ? {} : { apiVersion, kind: kind.replace(/List$/, '') };
+  return (items ?? []).flatMap((item) => flattened(isUntyped(item) ? { ...item, ...ofItems } : item, source));
 }
+
+/** As the API's own lists hold them. */
+const isUntyped = (item: unknown): item is JsonObject => isJsonObject(item) && !item['apiVersion'] && !item['kind'];
