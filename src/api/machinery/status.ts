@@ -122,8 +122,20 @@ function reasonOfCode(code: number): StatusReason {
   return (known?.[0] as StatusReason | undefined) ?? (code >= 500 ? 'InternalError' : 'BadRequest');
 }
 
-export const hasReason = (error: unknown, ...reasons: StatusReason[]): error is StatusError =>
-  error instanceof StatusError && error.reason !== '' && reasons.includes(error.reason);
+/** What a code says by itself. */
+const REASONS: ReadonlyMap<number, StatusReason> = new Map(
+  (Object.entries(CODES) as [StatusReason, number][])
+    .filter(([reason, code]) => code < 500 && reason !== 'AlreadyExists' && reason !== 'Expired')
+    .map(([reason, code]) => [code, reason]),
+);
+
+/** Where another server gives no reason, or one of its own, the code counts. Source: apimachinery, IsNotFound and its like. */
+export function hasReason(error: unknown, ...reasons: StatusReason[]): error is StatusError {
+  if (!(error instanceof StatusError)) return false;
+  const { reason, code } = error;
+  const told = reason && Object.hasOwn(CODES, reason) ? reason : REASONS.get(code);
+  return told !== undefined && reasons.includes(told);
+}
 
 /** What a resource is called in messages: `pods "web"`, `deployments.apps "web"`. */
 export interface ResourceRef {
