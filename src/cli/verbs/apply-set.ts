@@ -4,7 +4,7 @@
  * way round. Source: KEP-3659; kubectl, cmd/apply/applyset.go.
  */
 import { createHash } from 'node:crypto';
-import { StatusError } from '#api/machinery/status.ts';
+import { hasReason } from '#api/machinery/status.ts';
 import { messageOf } from './error-text.ts';
 import { isNotFound } from './fetched-target.ts';
 import type { ManifestObject } from './manifests.ts';
@@ -217,7 +217,7 @@ export class ApplySet {
     };
     try {
       await write(false).catch((error) => {
-        if (error instanceof StatusError && error.reason === 'Conflict') return write(true);
+        if (hasReason(error, 'Conflict')) return write(true);
         throw error;
       });
     } catch (error) {

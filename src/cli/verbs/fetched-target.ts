@@ -1,5 +1,5 @@
 /** One object as the server has it now. */
-import { StatusError } from '#api/machinery/status.ts';
+import { hasReason } from '#api/machinery/status.ts';
 import { pathOf } from './served-resources.ts';
 import type { Target, TargetOptions } from './targets.ts';
 import type { VerbCall } from './verb.ts';
@@ -30,4 +30,4 @@ async function refuseIfNoNamespace(
   }
 }
 
-export const isNotFound = (error: unknown): boolean => error instanceof StatusError && error.reason === 'NotFound';
+export const isNotFound = (error: unknown): boolean => hasReason(error, 'NotFound');

@@ -1,7 +1,7 @@
 /** `kedge logs`: what containers wrote. */
 import type { Pod } from '#api/generated/schema.ts';
 import { parseInstant, whyNoInstant } from '#api/machinery/timestamp.ts';
-import { StatusError } from '#api/machinery/status.ts';
+import { hasReason } from '#api/machinery/status.ts';
 import { allContainers, containerOf, podOf, podsOf, selectorOf } from './pods.ts';
 import { pathOf } from './served-resources.ts';
 import { targetsOf } from './targets.ts';
@@ -98,7 +98,7 @@ async function meantPods(call: VerbCall): Promise<Pod[]> {
     { latest: true },
   );
   const [missing] = errors;
-  if (missing instanceof StatusError && missing.reason === 'NotFound')
+  if (hasReason(missing, 'NotFound'))
     throw new VerbError(
       `error: error from server (NotFound): ${missing.message} in namespace ${JSON.stringify(cluster.namespace)}`,
     );

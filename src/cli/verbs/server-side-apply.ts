@@ -3,7 +3,7 @@
  * Source: kubectl apply; KEP-555, "Upgrade from client-side to server-side apply".
  */
 import type { ManagedFieldsEntry } from '#api/machinery/object.ts';
-import { StatusError } from '#api/machinery/status.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { LAST_APPLIED } from './last-applied.ts';
 import type { ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
@@ -98,9 +98,7 @@ async function applyOnce(
   try {
     return (await cluster.request({ method: 'PATCH', path, body, contentType: 'application/apply-patch+yaml' })).object;
   } catch (error) {
-    throw error instanceof StatusError && error.reason === 'Conflict'
-      ? new VerbError(`${error.message}\n${ADVICE}`)
-      : error;
+    throw hasReason(error, 'Conflict') ? new VerbError(`${error.message}\n${ADVICE}`) : error;
   }
 }
 
