@@ -62,21 +62,17 @@ interface PodPorts {
 
 function serviceFor({ flags }: VerbCall, object: Exposed, name: string): ManifestObject {
   const found = portsOf(object);
-  const given = flags.string('port').split(',').filter(Boolean).map(Number);
+  const given = flags.string('port').split(',').filter(Boolean);
   if (given.length === 0 && found.length === 0)
     throw new VerbError("couldn't find port via --port flag or introspection");
-  const noNumber = flags
-    .string('port')
-    .split(',')
-    .filter(Boolean)
-    .find((port) => !/^[-+]?\d+$/.test(port));
+  const noNumber = given.find((port) => !/^[-+]?\d+$/.test(port));
   if (noNumber !== undefined) throw new VerbError(`strconv.Atoi: parsing ${JSON.stringify(noNumber)}: invalid syntax`);
   const affinity = flags.string('session-affinity');
   if (!['', 'None', 'ClientIP'].includes(affinity)) throw new VerbError(`unknown session affinity: ${affinity}`);
   const protocol = flags.string('protocol');
   const ports =
     given.length > 0
-      ? given.map((port) => ({ port, protocol: found.find((one) => one.port === port)?.protocol }))
+      ? given.map(Number).map((port) => ({ port, protocol: found.find((one) => one.port === port)?.protocol }))
       : found;
   const target = flags.string('target-port');
   const labels = flags.string('labels') ? pairs(flags.string('labels')) : object.metadata.labels;
