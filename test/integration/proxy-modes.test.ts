@@ -7,7 +7,7 @@ import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
-import { type ConntrackCall, halfOpenFlows, staleFlows } from '#network/proxy/conntrack.ts';
+import { type ConntrackCall, flowsTo, goneBetween, halfOpenFlows } from '#network/proxy/conntrack.ts';
 import { wantedOf } from '#network/proxy/fronts.ts';
 import { hostPortsOf } from '#network/proxy/host-ports.ts';
 import { leftFlows } from '#network/proxy/left-flows.ts';
@@ -241,7 +241,7 @@ for (const { mode, isThere } of MODES) {
         };
         await answers('pod1');
         await serve(web(), udp(1), sctp);
-        forget(staleFlows([udp(0)], [udp(1)], family));
+        forget(flowsTo(goneBetween([udp(0)], [udp(1)]), family));
         await answers('pod2');
         await serve(web(), udp(0), sctp); // as after a time in which nobody kept the rules
         const listed = inside('node', 'conntrack', ['-L', '-f', family, '-p', 'udp']);

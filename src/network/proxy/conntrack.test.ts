@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { listFlows, staleFlows } from './conntrack.ts';
+import { flowsTo, goneBetween, listFlows } from './conntrack.ts';
 import type { ServicePort } from './service-port.ts';
 
 const folders: string[] = [];
@@ -60,8 +60,8 @@ const dns = (clusterIP: string, ...ips: string[]): ServicePort => {
 test('a flow stays with who serves on while it terminates', () => {
   const before = dns('10.96.0.10', '10.244.1.2', '10.244.1.3');
   const after = { ...before, endpoints: before.endpoints.slice(1), localEndpoints: [] };
-  expect(staleFlows([before], [after], 'ipv4')).toEqual([]);
-  expect(staleFlows([after], [{ ...after, servingIPs: ['10.244.1.3'] }], 'ipv4')).toContainEqual(
+  expect(flowsTo(goneBetween([before], [after]), 'ipv4')).toEqual([]);
+  expect(flowsTo(goneBetween([after], [{ ...after, servingIPs: ['10.244.1.3'] }]), 'ipv4')).toContainEqual(
     '-D -f ipv4 -p udp --orig-dst 10.96.0.10 --orig-port-dst 53 --dst-nat 10.244.1.2'.split(' '),
   );
 });
@@ -70,7 +70,7 @@ test('flows to who still serves stay: at another port of the same address, and a
   const one = dns('10.96.0.10', '10.244.1.2', '10.244.1.3');
   const two = { ...one, id: 'default/dns:more', port: 54, nodePort: undefined };
   const callsFor = (...after: ServicePort[]) =>
-    staleFlows([one, two], after, 'ipv4').map((call) => call.slice(5).join(' '));
+    flowsTo(goneBetween([one, two], after), 'ipv4').map((call) => call.slice(5).join(' '));
   expect(callsFor(one, { ...two, servingIPs: ['10.244.1.3'] })).toEqual([
     '--orig-dst 10.96.0.10 --orig-port-dst 54 --dst-nat 10.244.1.2',
   ]);
@@ -85,7 +85,7 @@ test.each([
   ['ipv4' as const, '10.96.0.10', '10.244.1.2'],
   ['ipv6' as const, 'fd00:96::a', 'fd00:244:1::2'],
 ])('flows of a node port are forgotten in the family of the Service: %s', (family, clusterIP, pod) => {
-  expect(staleFlows([dns(clusterIP, pod)], [], family)).toContainEqual([
+  expect(flowsTo(goneBetween([dns(clusterIP, pod)], []), family)).toContainEqual([
     ...['-D', '-f', family, '-p', 'udp', '--orig-port-dst', '30053', '--dst-nat', pod],
   ]);
 });

@@ -36,19 +36,26 @@ export function servingAt(ports: readonly FlowPort[]): ReadonlyMap<string, Reado
   return serving;
 }
 
-/** Which entries to delete when a Service changes from one state to another: those that lead to who serves there no more. */
-export function staleFlows(before: readonly FlowPort[], after: readonly FlowPort[], family: IpFamily): ConntrackCall[] {
-  const now = servingAt(after);
-  return [...servingAt(before)].flatMap(([at, ips]) => {
-    const gone = [...ips].filter((ip) => !now.get(at)?.has(ip));
-    return gone.map((ip) => ['-D', '-f', family, '-p', 'udp', ...arrivingAt(at), '--dst-nat', ip]);
-  });
+/** Who serves no more, of those that flows may lead to which arrived there. */
+export interface Gone {
+  at: string;
+  ip: string;
 }
 
-function arrivingAt(at: string): string[] {
-  const [port = '', address] = at.split(' ').reverse();
-  return [...(address ? ['--orig-dst', address] : []), '--orig-port-dst', port];
+export function goneBetween(before: readonly FlowPort[], after: readonly FlowPort[]): Gone[] {
+  const now = servingAt(after);
+  return [...servingAt(before)].flatMap(([at, ips]) =>
+    [...ips].flatMap((ip) => (now.get(at)?.has(ip) ? [] : [{ at, ip }])),
+  );
 }
+
+/** Deletes the entries that lead to them. */
+export const flowsTo = (gone: readonly Gone[], family: IpFamily): ConntrackCall[] =>
+  gone.map(({ at, ip }) => {
+    const [port = '', address] = at.split(' ').reverse();
+    const arrived = [...(address ? ['--orig-dst', address] : []), '--orig-port-dst', port];
+    return ['-D', '-f', family, '-p', 'udp', ...arrived, '--dst-nat', ip];
+  });
 
 const MOST_ENDPOINTS = 8;
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { service, slice, start, turn, world } from '../../../test/network/proxied-world.ts';
 
 const udp = (ports: object[]) => ({ ...service, spec: { ...service.spec, type: 'NodePort', ports } });
@@ -52,6 +52,39 @@ test('a flow that was led nowhere is led to a Service that has an address more t
   set('Service', 'default/web', { ...more, spec: { ...more.spec, externalIPs: ['192.0.2.9'] } });
   await turn();
   expect(calls).toEqual(['-D -f ipv4 -p udp --orig-dst 192.0.2.9 --orig-port-dst 53 --reply-src 192.0.2.9']);
+});
+
+test('of many endpoints that go at once those are forgotten to which a flow leads: each call walks through all flows', async () => {
+  const { informers, set } = world();
+  const ips = Array.from({ length: 20 }, (_, i) => `10.244.1.${i + 1}`);
+  set('Service', 'default/web', udp([{ port: 53, protocol: 'UDP', nodePort: 30_053 }]));
+  set('EndpointSlice', 'default/web-1', slice(...ips));
+  const calls: string[] = [];
+  let flows: string[] | undefined = [];
+  const fakes = {
+    flows: () => {
+      if (flows) return flows;
+      throw new Error('conntrack ended with 2');
+    },
+    conntrack: async (call: readonly string[]) => {
+      if (call.includes('udp')) calls.push(call.slice(5).join(' '));
+    },
+  };
+  await start(informers, async () => undefined, fakes).ready;
+  flows = [flowAt('10.96.0.20', 53, '10.244.1.7'), flowAt('172.31.9.2', 30_053, '10.244.1.8')];
+  flows.push(flowAt('10.96.0.21', 53, '10.244.1.7'), flowAt('10.96.0.20', 53, '10.244.1.99'));
+  set('EndpointSlice', 'default/web-1', slice());
+  await vi.waitUntil(() => calls.length === 2);
+  expect(calls).toEqual([
+    '--orig-dst 10.96.0.20 --orig-port-dst 53 --reply-src 10.244.1.7',
+    '--orig-dst 172.31.9.2 --orig-port-dst 30053 --reply-src 10.244.1.8',
+  ]);
+  flows = [];
+  set('EndpointSlice', 'default/web-1', slice(...ips));
+  await turn();
+  flows = undefined; // who cannot look forgets each
+  set('EndpointSlice', 'default/web-1', slice());
+  await vi.waitUntil(() => calls.length === 2 + 2 * ips.length);
 });
 
 test('flows to a host port leave a pod that goes, and go to one that comes', async () => {

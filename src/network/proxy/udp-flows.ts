@@ -3,12 +3,17 @@ import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import {
   type ConntrackCall,
   type FlowPort,
+  flowsTo,
+  type Gone,
+  goneBetween,
   type ListFlows,
   type RunConntrack,
   servingAt,
-  staleFlows,
 } from './conntrack.ts';
 import { leftFlows } from './left-flows.ts';
+
+/** Each walks through all that the kernel knows: for more a look tells which are needed, and no change of the rules waits for more. */
+const MOST_CALLS = 8;
 
 export interface UdpFlowsOptions {
   conntrack: RunConntrack;
@@ -36,33 +41,30 @@ export class UdpFlows {
 
   /** To be called when rules are in force. @param changed all ports that each has from now on. */
   async follow(changed: ReadonlyMap<string, readonly FlowPort[]>): Promise<void> {
-    const stale: ConntrackCall[] = [];
+    const gone: Gone[] = [];
     let hasBegun = false;
     for (const [key, ports] of changed) {
       const now = ports.filter(({ protocol }) => protocol === 'udp');
       const before = this.#ports.get(key) ?? [];
       if (now.length > 0) this.#ports.set(key, now);
       else this.#ports.delete(key);
-      stale.push(...staleFlows(before, now, this.#family));
+      gone.push(...goneBetween(before, now));
       hasBegun ||= begin(now, before);
     }
-    // One look for however many. Each call walks through all that the kernel knows, and changes are not to wait for many.
-    if (hasBegun) void this.#forget(await this.#left());
-    await this.#forget(stale);
+    const calls = hasBegun || gone.length > MOST_CALLS ? await this.#left(gone) : flowsTo(gone, this.#family);
+    const forgotten = this.#forget(calls);
+    if (calls.length <= MOST_CALLS) await forgotten;
   }
 
-  async #left(): Promise<ConntrackCall[]> {
+  async #left(gone: readonly Gone[]): Promise<ConntrackCall[]> {
     const family = this.#family;
     const { listFlows, nodeIPs } = this.#options;
+    const ports = [...this.#ports.values()].flat();
     try {
-      return await leftFlows(listFlows(family), {
-        family,
-        ports: [...this.#ports.values()].flat(),
-        nodeIPs: nodeIPs(),
-      });
+      return await leftFlows(listFlows(family), { family, ports, nodeIPs: nodeIPs(), gone });
     } catch (error) {
       this.#tell(error);
-      return [];
+      return flowsTo(gone, family);
     }
   }
 
