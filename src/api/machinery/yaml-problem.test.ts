@@ -118,17 +118,17 @@ test.each([
   ['keys within brackets', `${'['.repeat(900)}${'a: b, '.repeat(20_000)}}`, 'did not find expected node content'],
   [
     'brackets that close',
-    `[${`${'['.repeat(900)}${']'.repeat(900)},`.repeat(500)}`,
+    `[${`${'['.repeat(900)}${']'.repeat(900)},`.repeat(1500)}`,
     'line 1: did not find expected node content',
   ],
   [
     'directives',
-    `${'%TAG !a! x\n'.repeat(90_000)}---\na: b: c`,
-    'line 90002: mapping values are not allowed in this context',
+    `${'%TAG !a! x\n'.repeat(30_000)}---\na: b: c`,
+    'line 30002: mapping values are not allowed in this context',
   ],
-  ['tags', `%TAG !a! x\n---\n[${'!a!b c,'.repeat(100_000)}`, 'line 3: did not find expected node content'],
+  ['tags', `%TAG !a! x\n---\n[${'!a!b c,'.repeat(50_000)}`, 'line 3: did not find expected node content'],
 ])('a broken text of many %s is judged in no time', (_what, text, problem) => {
   const startMs = performance.now();
   expect(yamlProblem(text)).toBe(problem);
-  expect(performance.now() - startMs).toBeLessThan(2000);
+  expect(performance.now() - startMs).toBeLessThan(4000);
 });

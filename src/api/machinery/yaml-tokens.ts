@@ -40,7 +40,7 @@ const FIRST_LINE = 0;
 export function yamlTokens(text: string): { tokens: readonly YamlToken[]; complaint?: YamlComplaint } {
   const scanner = new Scanner(text);
   try {
-    for (let hasMore = true; hasMore; ) hasMore = scanner.next();
+    while (!scanner.isAtEnd) scanner.next();
   } catch (error) {
     if (!(error instanceof YamlComplaint)) throw error;
     return { tokens: scanner.certainTokens, complaint: error };
@@ -50,6 +50,7 @@ export function yamlTokens(text: string): { tokens: readonly YamlToken[]; compla
 
 class Scanner {
   readonly tokens: YamlToken[] = [];
+  isAtEnd = false;
   readonly #cursor: YamlCursor;
   #indent = -1;
   readonly #indents: number[] = [];
@@ -77,32 +78,41 @@ class Scanner {
     return this.#level > 0;
   }
 
-  /** @returns whether there is more. */
-  next(): boolean {
+  next(): void {
     this.#toNextToken();
     if (this.#isPast(this.#keys.get(0))) this.#dropKey(0); // those within brackets are looked at when a colon comes
     this.#unroll(this.#cursor.column);
     const { char, behind } = this.#cursor;
-    if (char === undefined) return this.#endOfText();
-    if (this.#cursor.column === 0 && char === '%') return this.#directive();
-    if (this.#cursor.isAtDocumentMark) return this.#documentMark();
-    if (char === '[' || char === '{') return this.#open(char);
-    if (char === ']' || char === '}') return this.#close(char);
-    if (char === ',') return this.#separator();
-    if (char === '-' && isSpace(behind)) return this.#blockEntry();
-    if (char === '?' && (this.#inFlow || isSpace(behind))) return this.#explicitKey();
-    if (char === ':' && (this.#inFlow || isSpace(behind))) return this.#value();
-    if (char === '*' || char === '&') return this.#anchor(char === '*' ? 'alias' : 'properties');
-    if (char === '!') return this.#tag();
-    if ((char === '|' || char === '>') && !this.#inFlow) return this.#blockScalar();
-    if (char === "'" || char === '"') return this.#quoted();
-    const isPlain = !/[-?:,[\]{}#&*!|>'"%@`]/.test(char) && !isBlank(char);
-    if (isPlain || char === '-' || (!this.#inFlow && (char === '?' || char === ':'))) return this.#plain();
-    return this.#cursor.complain('found character that cannot start any token');
+    if (char === undefined) this.#endOfText();
+    else if (this.#cursor.column === 0 && char === '%') this.#directive();
+    else if (this.#cursor.isAtDocumentMark) this.#documentMark();
+    else if (char === '[' || char === '{') this.#open(char);
+    else if (char === ']' || char === '}') this.#close(char);
+    else if (char === ',') this.#separator();
+    else if (char === '-' && isSpace(behind)) this.#blockEntry();
+    else if (char === '?' && (this.#inFlow || isSpace(behind))) this.#explicitKey();
+    else if (char === ':' && (this.#inFlow || isSpace(behind))) this.#value();
+    else if (char === '*' || char === '&') this.#anchor(char === '*' ? 'alias' : 'properties');
+    else if (char === '!') this.#tag();
+    else if ((char === '|' || char === '>') && !this.#inFlow) this.#blockScalar();
+    else if (char === "'" || char === '"') this.#quoted();
+    else if (this.#mayBePlain(char)) this.#plain();
+    else this.#cursor.complain('found character that cannot start any token');
+  }
+
+  #mayBePlain(char: string): boolean {
+    if (char === '-' || (!this.#inFlow && (char === '?' || char === ':'))) return true;
+    return !/[-?:,[\]{}#&*!|>'"%@`]/.test(char) && !isBlank(char);
   }
 
   #add(type: YamlTokenType, line = this.#cursor.line): void {
     this.tokens.push({ type, line });
+  }
+
+  /** One that is a single character. */
+  #take(type: YamlTokenType): void {
+    this.#add(type);
+    this.#cursor.skip();
   }
 
   #toNextToken(): void {
@@ -165,29 +175,30 @@ class Scanner {
     }
   }
 
-  #endOfText(): boolean {
+  #endOfText(): void {
     this.#cursor.toNextLine();
     this.#unroll(-1);
     this.#dropKey();
+    this.#end();
+  }
+
+  #end(): void {
     this.#add('end of text');
-    return false;
+    this.isAtEnd = true;
   }
 
   /** What is asked about is the first document: where it ends, all ends. */
-  #documentMark(): boolean {
+  #documentMark(): void {
     this.#unroll(-1);
     this.#dropKey();
     this.#mayBeKey = false;
-    if (this.#cursor.char === '.' || this.tokens.some(({ type }) => type !== 'directive')) {
-      this.#add('end of text');
-      return false;
-    }
-    this.#add('document start');
+    const isBehind = this.#cursor.char === '.' || this.tokens.some(({ type }) => type !== 'directive');
+    if (isBehind) this.#end();
+    else this.#add('document start');
     this.#cursor.skip(3);
-    return true;
   }
 
-  #directive(): boolean {
+  #directive(): void {
     this.#unroll(-1);
     this.#dropKey();
     this.#mayBeKey = false;
@@ -197,58 +208,47 @@ class Scanner {
     const start = this.#cursor.at;
     this.#cursor.skipLine();
     this.tokens.push({ type: 'directive', line: this.#cursor.line, text: this.#cursor.since(start) });
-    return true;
   }
 
-  #open(bracket: '[' | '{'): boolean {
+  #open(bracket: '[' | '{'): void {
     this.#noteKey();
     this.#level++;
     this.#refuseDepth();
     this.#mayBeKey = true;
-    this.#add(bracket);
-    this.#cursor.skip();
-    return true;
+    this.#take(bracket);
   }
 
-  #close(bracket: ']' | '}'): boolean {
+  #close(bracket: ']' | '}'): void {
     this.#dropKey();
     if (this.#inFlow) this.#level--;
     this.#mayBeKey = false;
-    this.#add(bracket);
-    this.#cursor.skip();
-    return true;
+    this.#take(bracket);
   }
 
-  #separator(): boolean {
+  #separator(): void {
     this.#dropKey();
     this.#mayBeKey = true;
-    this.#add(',');
-    this.#cursor.skip();
-    return true;
+    this.#take(',');
   }
 
-  #blockEntry(): boolean {
+  #blockEntry(): void {
     if (!this.#inFlow && !this.#mayBeKey)
       this.#cursor.complain('block sequence entries are not allowed in this context');
     this.#roll(this.#cursor.column, 'block sequence');
     this.#dropKey();
     this.#mayBeKey = true;
-    this.#add('block entry');
-    this.#cursor.skip();
-    return true;
+    this.#take('block entry');
   }
 
-  #explicitKey(): boolean {
+  #explicitKey(): void {
     if (!this.#inFlow && !this.#mayBeKey) this.#cursor.complain('mapping keys are not allowed in this context');
     this.#roll(this.#cursor.column, 'block mapping');
     this.#dropKey();
     this.#mayBeKey = !this.#inFlow;
-    this.#add('key');
-    this.#cursor.skip();
-    return true;
+    this.#take('key');
   }
 
-  #value(): boolean {
+  #value(): void {
     const key = this.#keys.get(this.#level);
     if (key && !this.#isPast(key)) {
       this.tokens.splice(key.at, 0, { type: 'key', line: key.line });
@@ -260,12 +260,10 @@ class Scanner {
       this.#roll(this.#cursor.column, 'block mapping');
       this.#mayBeKey = !this.#inFlow;
     }
-    this.#add('value');
-    this.#cursor.skip();
-    return true;
+    this.#take('value');
   }
 
-  #anchor(type: 'alias' | 'properties'): boolean {
+  #anchor(type: 'alias' | 'properties'): void {
     this.#noteKey();
     this.#mayBeKey = false;
     const line = this.#cursor.line;
@@ -276,10 +274,9 @@ class Scanner {
     if (this.#cursor.at === start || !(isSpace(behind) || /[?:,\]}%@`]/.test(behind ?? '')))
       this.#cursor.complain('did not find expected alphabetic or numeric character');
     this.#add(type, line);
-    return true;
   }
 
-  #tag(): boolean {
+  #tag(): void {
     this.#noteKey();
     this.#mayBeKey = false;
     const start = this.#cursor.at;
@@ -290,32 +287,28 @@ class Scanner {
     if (isVerbatim && !tag.endsWith('>')) this.#cursor.complain("did not find the expected '>'");
     const [text = ''] = isVerbatim ? [] : (/^![\w-]*!/.exec(tag) ?? []);
     this.tokens.push({ type: 'properties', line: this.#cursor.line, text });
-    return true;
   }
 
-  #blockScalar(): boolean {
+  #blockScalar(): void {
     this.#dropKey();
     this.#mayBeKey = true;
     const { line } = this.#cursor;
     skipBlockScalar(this.#cursor, this.#place);
     this.#add('scalar', line);
-    return true;
   }
 
-  #quoted(): boolean {
+  #quoted(): void {
     this.#noteKey();
     this.#mayBeKey = false;
     const { line } = this.#cursor;
     skipQuoted(this.#cursor);
     this.#add('scalar', line);
-    return true;
   }
 
-  #plain(): boolean {
+  #plain(): void {
     this.#noteKey();
     const { line } = this.#cursor;
     this.#mayBeKey = skipPlain(this.#cursor, this.#place);
     this.#add('scalar', line);
-    return true;
   }
 }
