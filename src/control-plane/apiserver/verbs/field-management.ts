@@ -104,8 +104,10 @@ export function withTimesOfNoChange<T extends KubeObject>(next: T, current: T): 
   return isEqual(untimed, current) ? untimed : next;
 }
 
-const hasOtherParts = <T extends KubeObject>(next: T, current: T): boolean =>
-  (Object.keys(next) as (keyof T)[]).some((part) => part !== 'metadata' && !isEqual(next[part], current[part]));
+function hasOtherParts<T extends KubeObject>(next: T, current: T): boolean {
+  for (const part in next) if (part !== 'metadata' && !isEqual(next[part], current[part])) return true;
+  return false;
+}
 
 /** Without spreading: most writes are of who wrote before. */
 function isSameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
