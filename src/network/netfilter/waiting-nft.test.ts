@@ -1,7 +1,8 @@
+import { ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { WaitingNft } from './waiting-nft.ts';
 
@@ -20,6 +21,10 @@ while IFS= read -r line; do
   esac
 done
 `;
+
+interface Spawning {
+  spawn(): void;
+}
 
 let folder: string;
 let ending: AbortController;
@@ -155,6 +160,17 @@ test.each([
 test('where there is no nft that is said', async () => {
   const nft = new WaitingNft({ clock, signal: ending.signal, command: [join(folder, 'nowhere')] });
   await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('where too many files are open a transaction says so, and the process goes on', async () => {
+  // As Node.js does it: there are no streams, and the child tells later.
+  const spawning = vi.spyOn(ChildProcess.prototype as unknown as Spawning, 'spawn');
+  spawning.mockImplementation(function (this: ChildProcess) {
+    process.nextTick(() => this.emit('error', Object.assign(new Error('spawn nft EMFILE'), { code: 'EMFILE' })));
+  });
+  onTestFinished(() => spawning.mockRestore());
+  const nft = new WaitingNft({ clock, signal: ending.signal });
+  for (let i = 0; i < 3; i++) await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'EMFILE' });
 });
 
 test('one that cannot even be tried to start ends nobody', async () => {

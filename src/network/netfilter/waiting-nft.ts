@@ -3,8 +3,7 @@
  * are loaded, and the kernel lets nobody end who took something away before no packet can meet that any more. Source: nft(8),
  * "--interactive".
  */
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock, Timer } from '#base/clock.ts';
 import { NFT, NftKilled, NftRefused, type RunNft, runNft } from './nft.ts';
 
@@ -65,7 +64,7 @@ export class WaitingNft {
     try {
       void this.#practise(new Session(this.#options));
     } catch {
-      // No process can be started, as too many files are open: the nft that is started for the transaction tells.
+      // Why no process can be started, the nft that is started for the transaction tells.
     }
   }
 
@@ -109,7 +108,8 @@ class Session {
   readonly ended: Promise<void>;
   /** To it, in characters. */
   said = 0;
-  readonly #child: ChildProcessByStdio<Writable, null, Readable>;
+  /** Where too many files are open it has no streams. */
+  readonly #child: ChildProcess;
   readonly #clock: Clock;
   /** Given to it and not answered. */
   readonly #turns: Turn[] = [];
@@ -123,12 +123,12 @@ class Session {
     // It would keep in its user's home what it was told.
     const env = { ...process.env, LC_ALL: 'C', TERM: 'dumb', HOME: '/dev/null' };
     this.#child = spawn(program, [...args, '--interactive'], { env, stdio: ['pipe', 'ignore', 'pipe'] });
-    this.#child.stdin.on('error', () => undefined); // `close` tells
-    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
     const ended = new Promise<string>((resolve) => {
       this.#child.on('error', ({ message }) => resolve(message));
       this.#child.on('close', (code, signal) => resolve(signal ?? `it ended with ${code}`));
     });
+    this.#child.stdin?.on('error', () => undefined); // `close` tells
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
     this.ended = ended.then((reason) => this.#end(reason));
   }
 
@@ -141,13 +141,13 @@ class Session {
       this.#turns.push({ end, heard: [], resolve, reject, late });
       const text = `${line}\n${end}\n`;
       this.said += text.length;
-      this.#child.stdin.write(text);
+      this.#child.stdin?.write(text);
     });
   }
 
   /** After what it was given. */
   end(): void {
-    this.#child.stdin.end();
+    this.#child.stdin?.end();
   }
 
   #end(reason: string): void {
