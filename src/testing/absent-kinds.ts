@@ -8,21 +8,23 @@ import type { Absence } from '#client/absence.ts';
 import type { StoredView } from './stored-view.ts';
 
 type Over = () => Promise<void>;
+type View = Pick<StoredView, 'revision' | 'lastChange' | 'onBegan'>;
 
 /** No informer is told of anything within the turn of the store. */
 const NOW = Promise.resolve();
 
 export class AbsentKinds implements Absence {
   readonly #kinds: KindRegistry;
-  readonly #view: Pick<StoredView, 'revision' | 'lastChange'>;
+  readonly #view: View;
   /** By the storage prefix of a kind. */
   readonly #waiting = new Map<string, Over[]>();
   #isOver = false;
   #informed: Promise<unknown> | undefined;
 
-  constructor({ kinds, view }: { kinds: KindRegistry; view: Pick<StoredView, 'revision' | 'lastChange'> }) {
+  constructor({ kinds, view }: { kinds: KindRegistry; view: View }) {
     this.#kinds = kinds;
     this.#view = view;
+    view.onBegan((prefix) => this.#ended(prefix));
   }
 
   of(kind: Kind, over: Over): ResourceVersion | undefined {
@@ -41,8 +43,15 @@ export class AbsentKinds implements Absence {
     return this.#informed;
   }
 
+  /** All kinds are watched from now on, also where there is nothing: for who wants to meet watches. */
+  endAll(): void {
+    this.#isOver = true;
+    for (const waiting of this.#waiting.values()) for (const over of waiting) void over();
+    this.#waiting.clear();
+  }
+
   /** Something stands under this prefix now. */
-  ended(prefix: string): void {
+  #ended(prefix: string): void {
     const waiting = this.#waiting.get(prefix);
     if (!waiting) return;
     this.#waiting.delete(prefix);
@@ -51,13 +60,6 @@ export class AbsentKinds implements Absence {
       if (this.#informed === informed) this.#informed = undefined;
     });
     this.#informed = informed;
-  }
-
-  /** All kinds are watched from now on, also where there is nothing: for who wants to meet watches. */
-  endAll(): void {
-    this.#isOver = true;
-    for (const waiting of this.#waiting.values()) for (const over of waiting) void over();
-    this.#waiting.clear();
   }
 
   /** What is not served, or defined while running, is asked for: an answer may be that it is missing. */

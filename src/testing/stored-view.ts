@@ -17,13 +17,17 @@ export class StoredView {
   readonly #stored = new Map<string, Stored>();
   /** By the storage prefix of a kind: the revision of its last change. */
   readonly #lastChange = new Map<string, Revision>();
-  readonly #began: Began;
+  #began: Began | undefined;
   #revision: Revision = 1; // an empty store
 
-  constructor(storage: Storage, { signal, began }: { signal: AbortSignal; began: Began }) {
+  constructor(storage: Storage, signal: AbortSignal) {
     this.#storage = storage;
-    this.#began = began;
     void follow(storage.watch({ prefix: ROOT, after: 1, signal }), (batch) => this.#take(batch)).ended;
+  }
+
+  /** One is told, within the turn of the store. */
+  onBegan(began: Began): void {
+    this.#began = began;
   }
 
   get revision(): Revision {
@@ -60,7 +64,7 @@ export class StoredView {
   #changed(prefix: string, revision: Revision): void {
     const isFirst = !this.#lastChange.has(prefix);
     this.#lastChange.set(prefix, revision);
-    if (isFirst) this.#began(prefix);
+    if (isFirst) this.#began?.(prefix);
   }
 }
 

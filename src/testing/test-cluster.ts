@@ -87,8 +87,7 @@ export class TestCluster extends ClusterObjects {
     this.clock = clock;
     this.kinds = kinds;
     this.#parts = parts;
-    const { signal } = this.#stopping;
-    this.view = new StoredView(storage, { signal, began: (prefix) => this.#absent.ended(prefix) });
+    this.view = new StoredView(storage, this.#stopping.signal);
     const absent = new AbsentKinds({ kinds, view: this.view });
     this.#absent = absent;
     const nodes = nodeSwitch(new Client(new InProcessTransport(api.pipeline, ADMIN)));
