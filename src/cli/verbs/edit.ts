@@ -37,9 +37,8 @@ export const editVerb: Verb = {
   ],
   async run(call) {
     const { flags } = call;
-    const { targets, errors } = await targetsOf(call, {
-      ...{ latest: true, wholeTypes: true, subresource: flags.string('subresource') },
-    });
+    const subresource = flags.string('subresource');
+    const { targets, errors } = await targetsOf(call, { latest: true, wholeTypes: true, subresource });
     throwIfAny(errors);
     if (targets.length === 0) throw new VerbError('edit cancelled, no objects found');
     for (const target of targets) await edited(call, target);

@@ -115,12 +115,8 @@ async function replaceByForce(call: VerbCall, { targets, errors }: Targets): Pro
     const query = writeQuery(flags, { dryRun: 'none', hasValidation: true });
     try {
       const at = pathOf(resource, { namespace, query });
-      io.out(
-        print(
-          (await cluster.request({ method: 'POST', path: at, object: unversioned(sent as ManifestObject) })).object,
-          'replaced',
-        ),
-      );
+      const made = await cluster.request({ method: 'POST', path: at, object: unversioned(sent as ManifestObject) });
+      io.out(print(made.object, 'replaced'));
     } catch (error) {
       errors.push(error);
     }

@@ -28,7 +28,7 @@ export async function openPodPort(request: UpgradeRequest, port: number): Promis
   return { data: new Channels(connection), problem: Promise.resolve() }; // in there it is said in order with the data
 }
 
-/** Whether the server leads to the pod at all. Throws as `openPodPort`. */
+/** Whether the server leads to the pod at all; the port itself is met only where there is no SPDY. Throws as `openPodPort`. */
 export async function tryPodPort(request: UpgradeRequest, port: number): Promise<void> {
   const connection = await opened(request, port);
   if (connection instanceof SpdyConnection) connection.close();
