@@ -84,6 +84,9 @@ test.each([
   ['- \n- - a\n -b\n', "line 2: did not find expected '-' indicator"],
   ['%TAG !a! x\n---\na: !a!b c\nd: !e!f g: h\n', 'line 3: found undefined tag handle'],
   ['a: !a!b c # %TAG !a! x\n', 'found undefined tag handle'],
+  ['a: ! !str x\nb: c: d\n', 'did not find expected key'],
+  ['a: &x &y z\nb: c: d\n', 'did not find expected key'],
+  ['a: !!str &y z\nb: &q !!str c: d\n', 'line 2: mapping values are not allowed in this context'],
   ['%YAML  1.1\n---\na: b: c\n', 'line 3: mapping values are not allowed in this context'],
   ['%YAML 2.0\n---\na: b\nc\n', 'found incompatible YAML document'],
 ])('%j: %s', (text, problem) => {

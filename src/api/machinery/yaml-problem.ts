@@ -67,12 +67,7 @@ class Grammar {
   /** `isIndentless`: a sequence may stand as far out as the key that it belongs to. */
   #node({ isBlock, isIndentless = false }: { isBlock: boolean; isIndentless?: boolean }): void {
     if (this.#take('alias')) return;
-    let hasProperties = false;
-    for (; this.#is('properties'); hasProperties = true) {
-      const { text } = this.#token;
-      if (text && !this.#handles.has(text)) this.#complain('found undefined tag handle');
-      this.#at++;
-    }
+    const hasProperties = this.#properties();
     if (isIndentless && this.#is('block entry')) this.#indentlessSequence();
     else if (this.#take('scalar')) {
       // A leaf.
@@ -81,6 +76,20 @@ class Grammar {
     else if (isBlock && this.#take('block sequence')) this.#blockSequence();
     else if (isBlock && this.#take('block mapping')) this.#blockMapping();
     else if (!hasProperties) this.#complain('did not find expected node content');
+  }
+
+  /** An anchor, a tag, or both. */
+  #properties(): boolean {
+    const start = this.#at;
+    if (this.#take('anchor')) this.#tag();
+    else if (this.#tag()) this.#take('anchor');
+    return this.#at > start;
+  }
+
+  #tag(): boolean {
+    const { text } = this.#token;
+    if (this.#is('tag') && text && !this.#handles.has(text)) this.#complain('found undefined tag handle');
+    return this.#take('tag');
   }
 
   #blockSequence(): void {

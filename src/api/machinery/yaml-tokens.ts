@@ -8,7 +8,7 @@ import { isBlank, isBreak, isSpace, YamlComplaint, YamlCursor } from './yaml-cur
 import { type ScalarPlace, skipBlockScalar, skipPlain, skipQuoted } from './yaml-scalars.ts';
 
 export type YamlTokenType =
-  | ('alias' | 'properties' | 'scalar' | 'key' | 'value' | 'directive' | 'document start' | 'end of text')
+  | ('alias' | 'anchor' | 'tag' | 'scalar' | 'key' | 'value' | 'directive' | 'document start' | 'end of text')
   | ('block sequence' | 'block mapping' | 'block entry' | 'block end')
   | ('[' | ']' | '{' | '}' | ',');
 
@@ -92,7 +92,7 @@ class Scanner {
     else if (char === '-' && isSpace(behind)) this.#blockEntry();
     else if (char === '?' && (this.#inFlow || isSpace(behind))) this.#explicitKey();
     else if (char === ':' && (this.#inFlow || isSpace(behind))) this.#value();
-    else if (char === '*' || char === '&') this.#anchor(char === '*' ? 'alias' : 'properties');
+    else if (char === '*' || char === '&') this.#anchor(char === '*' ? 'alias' : 'anchor');
     else if (char === '!') this.#tag();
     else if ((char === '|' || char === '>') && !this.#inFlow) this.#blockScalar();
     else if (char === "'" || char === '"') this.#quoted();
@@ -263,7 +263,7 @@ class Scanner {
     this.#take('value');
   }
 
-  #anchor(type: 'alias' | 'properties'): void {
+  #anchor(type: 'alias' | 'anchor'): void {
     this.#noteKey();
     this.#mayBeKey = false;
     const line = this.#cursor.line;
@@ -286,7 +286,7 @@ class Scanner {
     if (isVerbatim && tag.length < 3) this.#cursor.complain('did not find expected tag URI');
     if (isVerbatim && !tag.endsWith('>')) this.#cursor.complain("did not find the expected '>'");
     const [text = ''] = isVerbatim ? [] : (/^![\w-]*!/.exec(tag) ?? []);
-    this.tokens.push({ type: 'properties', line: this.#cursor.line, text });
+    this.tokens.push({ type: 'tag', line: this.#cursor.line, text });
   }
 
   #blockScalar(): void {
