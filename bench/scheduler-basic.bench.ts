@@ -3,4 +3,6 @@ import type { Bench } from './bench.ts';
 import { runBundled } from './bundled.ts';
 import type { Row } from './row.ts';
 
+export const alsoOnNewerNode = true;
+
 export const run = (bench: Bench): Promise<Row[]> => runBundled(bench, 'scheduling-process', ['scheduler-basic']);
