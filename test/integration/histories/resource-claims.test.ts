@@ -1,16 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceClaimTemplate } from '#api/resource/v1/resource-claim-template.ts';
-import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { garbageCollector } from '#control-plane/controllers/garbage-collector/garbage-collector.ts';
 import { podResourceClaims } from '#control-plane/controllers/resource-claims/pod-resource-claims.ts';
 import { resourceClaims } from '#control-plane/controllers/resource-claims/resource-claim.ts';
-import { node, pod, SCHEDULER, type Sent, type TestCluster } from '#testing/cluster.ts';
+import { pod, SCHEDULER, type Sent, type TestCluster } from '#testing/cluster.ts';
+import { addNodeWith } from '#testing/device-fixture.ts';
 import { history, runs, type Seen, type Trouble, troubles, World } from './history.ts';
 
 const PODS = 6;
@@ -46,19 +45,7 @@ async function furnish(cluster: TestCluster): Promise<void> {
   await cluster.create(ResourceClaimTemplate, { metadata, spec: { spec } } as Sent<ResourceClaimTemplate>);
   const common = { metadata: { namespace: 'default', name: 'common' }, spec };
   await cluster.create(ResourceClaim, common as Sent<ResourceClaim>);
-  for (const name of ['node1', 'node2']) {
-    await cluster.create(Node, node(name));
-    await cluster.patch(Node, name, { spec: { taints: null } });
-    await cluster.create(ResourceSlice, {
-      metadata: { name },
-      spec: {
-        driver: 'gpu.example.org',
-        nodeName: name,
-        pool: { name, generation: 1, resourceSliceCount: 1 },
-        devices: ['a', 'b'].map((device) => ({ name: device })),
-      },
-    });
-  }
+  for (const name of ['node1', 'node2']) await addNodeWith(cluster, name, ['a', 'b']);
 }
 
 const acting =

@@ -9,7 +9,8 @@ import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import type { Sent, TestCluster } from '#testing/cluster.ts';
-import { node, pod, startCluster } from '#testing/cluster.ts';
+import { pod, startCluster } from '#testing/cluster.ts';
+import { addNodeWith, publish } from '#testing/device-fixture.ts';
 import { storageClass, claim as volumeClaim } from '#testing/volumes-fixture.ts';
 import { definePlugin, fits } from '../../define-plugin.ts';
 import { defaultProfile, type Profile } from '../../profile.ts';
@@ -20,24 +21,9 @@ async function clusterWith(
 ): Promise<TestCluster> {
   const cluster = await startCluster({ scheduler });
   await cluster.create(DeviceClass, { metadata: { name: 'gpu' }, spec: {} });
-  for (const [name, own] of Object.entries(devices)) {
-    await cluster.create(Node, node(name));
-    await cluster.patch(Node, name, { spec: { taints: null } });
-    await publish(cluster, name, own);
-  }
+  for (const [name, own] of Object.entries(devices)) await addNodeWith(cluster, name, own);
   return cluster;
 }
-
-const publish = (cluster: TestCluster, name: string, devices: string[], generation = 1) =>
-  cluster.create(ResourceSlice, {
-    metadata: { name: `${name}-${generation}` },
-    spec: {
-      driver: 'gpu.example.org',
-      nodeName: name,
-      pool: { name, generation, resourceSliceCount: 1 },
-      devices: devices.map((device) => ({ name: device })),
-    },
-  });
 
 const addClaim = (cluster: TestCluster, name: string, deviceClassName = 'gpu') =>
   cluster.create(ResourceClaim, {

@@ -5,9 +5,9 @@ import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import type { Container } from '#api/generated/schema.ts';
 import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
-import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, pod, startCluster } from '#testing/cluster.ts';
+import { addNodeWith } from '#testing/device-fixture.ts';
 import { classesMeeting, requestsFor } from './extended-resources.ts';
 
 const GPU = 'example.com/gpu';
@@ -23,19 +23,7 @@ const podAsking = (name: string, amount = 1, resource = GPU) =>
 async function clusterWith(devices: Record<string, string[]>, rbac = false): Promise<TestCluster> {
   const cluster = await startCluster({ scheduler: true, rbac });
   await cluster.create(DeviceClass, { metadata: { name: 'gpu' }, spec: { extendedResourceName: GPU } });
-  for (const [name, own] of Object.entries(devices)) {
-    await cluster.create(Node, node(name));
-    await cluster.patch(Node, name, { spec: { taints: null } });
-    await cluster.create(ResourceSlice, {
-      metadata: { name },
-      spec: {
-        driver: 'gpu.example.org',
-        nodeName: name,
-        pool: { name, generation: 1, resourceSliceCount: 1 },
-        devices: own.map((device) => ({ name: device })),
-      },
-    });
-  }
+  for (const [name, own] of Object.entries(devices)) await addNodeWith(cluster, name, own);
   return cluster;
 }
 
