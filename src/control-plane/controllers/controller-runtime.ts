@@ -1,4 +1,5 @@
 /** Runs controllers of one kind: what changed becomes a key, a key is reconciled, what failed is tried again later. */
+import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
@@ -59,10 +60,12 @@ interface Listening {
 }
 
 function listen(spec: Spec, listening: Listening): () => void {
-  const { main, cached, enqueue } = listening;
+  const { main, cached, enqueue, later } = listening;
   const stops = [
     main.onChange((change) => {
-      if (isOfInterest(spec, change)) enqueue(change.key);
+      if (!isOfInterest(spec, change)) return;
+      if (asksNothingNew(change)) later(change.key);
+      else enqueue(change.key);
     }),
     ...(spec.owns ?? []).map((kind) => {
       return cached(kind).onChange(({ now, before }) => ownersTouched(spec, listening, { now, before }));
@@ -89,6 +92,18 @@ function isOfInterest({ when, whenNew }: Spec, { now, before }: Touched): boolea
   if (!before) return whenNew?.(now) ?? true;
   return !isSame(now, before) || (when?.(now, before) ?? true);
 }
+
+/** Of the reconciled kind, and its status alone, which mostly is the controller's own word: else each pass would ask for the next. */
+function asksNothingNew({ now, before }: Touched): boolean {
+  if (!now || !before || now.metadata.generation === undefined) return false;
+  return isEqual(withoutVersion(now), withoutVersion(before));
+}
+
+const withoutVersion = ({ metadata }: KubeObject): object => ({
+  ...metadata,
+  resourceVersion: undefined,
+  managedFields: undefined,
+});
 
 function ownersTouched(spec: Spec, { main, later }: Listening, { now, before }: Touched): void {
   const owner = now && ownerKeyOf(spec.reconciles, now);

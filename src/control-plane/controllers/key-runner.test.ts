@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Deployment } from '#api/apps/v1/deployment.ts';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { startCluster } from '#testing/cluster.ts';
@@ -38,4 +39,38 @@ test('a light step is taken for every change', async () => {
 
 test('before a heavy one, changes of other objects gather; a change of the object itself is looked at at once', async () => {
   expect(await stepsOf(5_000)).toEqual(['3 yes', '…', '3 yes']);
+});
+
+test('what it says itself of a heavy object does not ask for the next step at once', async () => {
+  let steps = 0;
+  const saying = defineController({
+    name: 'saying',
+    reconciles: Deployment,
+    writes: { status: [Deployment] },
+    async reconcile(deployment, { weighs, api }) {
+      weighs(5_000);
+      steps++;
+      // Each time another, as with pods that become ready meanwhile.
+      if (steps < 9) await api.updateStatus(deployment, { replicas: steps });
+      return settled;
+    },
+  });
+  await using cluster = await startCluster({ controllers: [saying] });
+  await cluster.create(Deployment, deploymentOf('web'));
+  await cluster.settles();
+  expect(steps).toBe(1);
+  await cluster.passes('250ms');
+  expect(steps).toBe(2);
+  await cluster.patch(Deployment, { name: 'web', namespace: 'default' }, { metadata: { annotations: { seen: 'yes' } } });
+  await cluster.settles();
+  expect(steps).toBe(3);
+});
+
+const deploymentOf = (name: string) => ({
+  metadata: { name, namespace: 'default' },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: name } },
+    template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'main', image: 'example/main:1' }] } },
+  },
 });
