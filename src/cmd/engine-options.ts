@@ -1,4 +1,5 @@
 /** What the JavaScript engine is told when a process starts. */
+import { availableParallelism } from 'node:os';
 
 /**
  * How far the heap may grow before it is collected whole: the engine's own choice lets a small one grow fourfold, with which 100,000
@@ -13,7 +14,16 @@ const HEAP_GROWTH = '--heap-growing-percent=60';
  */
 const NOTHING_BORN_OLD = '--no-allocation-site-pretenuring';
 
-const CONTROL_PLANE = [HEAP_GROWTH, NOTHING_BORN_OLD];
+/** The engine's own choice, however many cores there are. */
+const MOST_HELPERS = 4;
+
+/**
+ * Threads that compile and collect garbage beside the one that serves: as many as there are other cores. A control plane that is busy from
+ * its start keeps all of them running, and on two cores four take its own: 5,000 pods are ready 4 % later, with 10 MB more.
+ */
+const HELPERS = `--v8-pool-size=${Math.max(1, Math.min(MOST_HELPERS, availableParallelism() - 1))}`;
+
+const CONTROL_PLANE = [HEAP_GROWTH, NOTHING_BORN_OLD, HELPERS];
 
 /** The line that starts a control plane of this program. */
 export const controlPlaneProgram = ([node = '', ...rest]: readonly string[]): string[] => [
