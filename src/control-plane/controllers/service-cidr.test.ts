@@ -83,3 +83,14 @@ test('the range of the cluster comes back when somebody deletes it', async () =>
   expect(cluster.get(ServiceCIDR, 'kubernetes')?.spec.cidrs).toEqual(['10.96.0.0/16']);
   expect(readyIn(cluster, 'kubernetes')).toMatchObject({ status: 'True' });
 });
+
+test('a condition in which somebody changed the reason alone is put right', async () => {
+  await using cluster = await start();
+  await cluster.create(ServiceCIDR, range('more', '10.200.0.0/24'));
+  await cluster.settles();
+  const before = readyIn(cluster, 'more')!;
+  const current = cluster.get(ServiceCIDR, 'more')!;
+  await cluster.updateStatus(ServiceCIDR, { ...current, status: { conditions: [{ ...before, reason: 'Other' }] } });
+  await cluster.settles();
+  expect(readyIn(cluster, 'more')).toEqual(before);
+});

@@ -105,6 +105,22 @@ test('of pods that back off those come first whose time ends in an earlier secon
   expect([next(), next(), next()]).toEqual(['early', 'later', 'late']);
 });
 
+test('a pod that was refused more often backs off longer', () => {
+  const { waiting, next } = queue();
+  const refuse = (one: Pod) => {
+    expect(next()).toBe(one.metadata.name);
+    waiting.refused(one, [taints]);
+    waiting.changed(tainted);
+  };
+  const often = pod('often', { priority: 5 });
+  waiting.put(often);
+  for (let i = 0; i < 3; i++) refuse(often); // 1 s, 2 s, 4 s
+  const once = pod('once');
+  waiting.put(once);
+  refuse(once); // 1 s
+  expect([next(), next()]).toEqual(['once', 'often']);
+});
+
 test('the place that a pod gives up itself does not bring it back', () => {
   const { waiting, next } = queue();
   const any = definePlugin({ name: 'Any' });

@@ -53,8 +53,6 @@ export const deploymentWrites = {
 } as const;
 type Context = ReconcileContext<Kind<ReplicaSet>, Kind<Deployment | ReplicaSet | Pod>, typeof deploymentWrites>;
 
-const UNLIMITED = 2_147_483_647;
-
 export class Rollout {
   readonly #context: Context;
   #deployment: Deployment;
@@ -253,7 +251,6 @@ export class Rollout {
 
   async #forgetOld(): Promise<void> {
     const { revisionHistoryLimit } = this.#deployment.spec;
-    if (revisionHistoryLimit === UNLIMITED) return;
     for (const rs of tooOld(this.#sets.old, revisionHistoryLimit)) await this.#context.api.delete(ReplicaSet, rs);
   }
 

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Job } from '#api/batch/v1/job.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
+import type { JobCondition } from '#api/generated/schema.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
 import { failureMatch } from './policies.ts';
 import { tallyOf } from './tally.ts';
-import { verdictOn } from './verdict.ts';
+import { verdictOn, withCondition } from './verdict.ts';
 
 const job = (spec: object) =>
   ({
@@ -43,4 +45,13 @@ test('an exit code counts also where the pod has not ended yet', () => {
   const ended = { ...pod, status: { ...pod.status, containerStatuses: [{ name: 'main', state }] } } as unknown as Pod;
   expect(failureMatch(work, ended)?.action).toBe('Ignore');
   expect(failureMatch(work, pod)).toBeUndefined();
+});
+
+test('a condition that has only another reason is said anew, in its place', () => {
+  const said = { type: 'Failed', status: 'True', message: 'why' } as const;
+  const known = { ...said, reason: 'BackoffLimitExceeded', lastTransitionTime: timestampOf(0) };
+  const other: JobCondition = { type: 'Suspended', status: 'False' };
+  const changed = withCondition([known, other], { ...said, reason: 'DeadlineExceeded' }, 1_000);
+  expect(changed).toEqual([expect.objectContaining({ ...said, reason: 'DeadlineExceeded' }), other]);
+  expect(withCondition([known, other], { ...said, reason: known.reason }, 1_000)).toEqual([known, other]);
 });

@@ -97,6 +97,17 @@ test('as many old templates are kept as it is told, and those that pods are of',
   expect(revisions()).toEqual([3, 4]);
 });
 
+test('a negative limit keeps all old templates', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, revisionHistoryLimit: -1 }));
+  for (const image of ['web:2', 'web:3']) {
+    await cluster.settles();
+    await patch(cluster, { template: template(image) });
+  }
+  await cluster.settles();
+  expect(cluster.list(ControllerRevision)).toHaveLength(3);
+});
+
 test('a revision says what its set was annotated with, and carries the hash of its template', async () => {
   await using cluster = await started();
   const { metadata, spec } = statefulSet({ replicas: 1 });

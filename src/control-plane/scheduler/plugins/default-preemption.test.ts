@@ -8,6 +8,7 @@ import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, podAsking, startCluster } from '#testing/cluster.ts';
 import { profilesOf } from '../configuration/configured-profiles.ts';
+import type { Extender, PricedRoom } from '../define-extender.ts';
 import { definePlugin, fits, unschedulable } from '../define-plugin.ts';
 import { NodeInfo } from '../node-info.ts';
 import type { With } from '../points.ts';
@@ -257,4 +258,27 @@ test('the place that was kept for a pod is anybody’s when the pod is gone', as
   await end(cluster, 'kept');
   await cluster.passes(20_000);
   expect(stored(cluster, 'next').spec.nodeName).toBe('node1');
+});
+
+test('an extender is not asked about rooms when one before it agreed to none', async () => {
+  const info = NodeInfo.of({ metadata: { name: 'node1' }, spec: {}, status: {} } as Node, [place({ name: 'a' })]);
+  const pod = { metadata: {}, spec: { priority: 9 } } as Pod;
+  const asked: string[] = [];
+  const extender = (name: string, agreesTo: (rooms: readonly PricedRoom[]) => readonly PricedRoom[]): Extender => ({
+    ...{ name, isIgnorable: false, isInterested: () => true },
+    preempt: async (_, rooms) => {
+      asked.push(name);
+      return agreesTo(rooms);
+    },
+  });
+  const refused = {
+    cluster: { nodeNamed: () => info, cached: () => ({ inNamespace: () => [] }) },
+    verdicts: new Map([[info, { fits: false, isUnresolvable: false, reasons: ['so'] }]]),
+    extenders: [extender('all', (rooms) => rooms), extender('none', () => []), extender('last', (rooms) => rooms)],
+    trialOn: (node: NodeInfo) => new Trial(pod, node, [{ plugin: alone, state: undefined }]),
+  };
+  expect(await defaultPreemption.makeRoom?.(pod, refused as never, undefined)).toEqual({
+    message: 'preemption: no candidate node for preemption',
+  });
+  expect(asked).toEqual(['all', 'none']);
 });
