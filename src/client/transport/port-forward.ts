@@ -25,14 +25,22 @@ export interface PodPort {
 export async function openPodPort(request: UpgradeRequest, port: number): Promise<PodPort> {
   const connection = await opened(request, port);
   if (connection instanceof SpdyConnection) return streamsIn(connection, port);
-  return { data: new Channels(connection), problem: Promise.resolve() }; // in there it is said in order with the data
+  const data = new Channels(connection);
+  return { data, problem: data.problem };
+}
+
+export interface ReachedPod {
+  /** Resolves when the way to the pod has ended. Never where there is no SPDY: there a way is one connection to a port. */
+  lost: Promise<void>;
+  close(): void;
 }
 
 /** Whether the server leads to the pod at all; the port itself is met only where there is no SPDY. Throws as `openPodPort`. */
-export async function tryPodPort(request: UpgradeRequest, port: number): Promise<void> {
+export async function reachPod(request: UpgradeRequest, port: number): Promise<ReachedPod> {
   const connection = await opened(request, port);
-  if (connection instanceof SpdyConnection) connection.close();
-  else connection.terminate();
+  if (connection instanceof SpdyConnection) return { lost: connection.closed, close: () => connection.close() };
+  connection.terminate();
+  return { lost: new Promise(() => undefined), close: () => undefined };
 }
 
 async function opened(request: UpgradeRequest, port: number): Promise<SpdyConnection | WebSocket> {
@@ -77,10 +85,17 @@ const PORT_BYTES = 2;
 class Channels extends Duplex {
   readonly #socket: WebSocket;
   readonly #seen = [false, false];
+  /** As that of a PodPort; it is said in order with the data. */
+  readonly problem: Promise<void>;
+  #fail: (problem: Error) => void = () => undefined;
 
   constructor(socket: WebSocket) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
+    this.problem = new Promise((resolve, reject) => {
+      this.#fail = reject;
+      socket.once('close', () => resolve());
+    });
     socket.on('message', (data: RawData) => this.#received(data as Buffer));
     socket.once('error', (error) => this.destroy(error));
     socket.once('close', () => this.push(null));
@@ -93,8 +108,13 @@ class Channels extends Duplex {
     this.#seen[channel] = true;
     const content = frame.subarray(1 + (isFirst ? PORT_BYTES : 0));
     if (content.length === 0) return;
-    if (channel === ERROR) this.destroy(new Error(content.toString('utf8').trim()));
+    if (channel === ERROR) this.#complain(new Error(content.toString('utf8').trim()));
     else if (!this.push(content)) this.#socket.pause();
+  }
+
+  #complain(problem: Error): void {
+    this.#fail(problem);
+    this.destroy(problem);
   }
 
   override _read(): void {
