@@ -23,6 +23,10 @@ export interface ReplicaPods {
 /** What did not work, as its condition says it, and for the back-off. */
 export type FailedReplicas = { failure: ReplicaFailure; error: unknown } | undefined;
 
+/** One step is not enough, and the next need not wait for changes to gather. */
+export const asksForMore = ({ metadata, spec }: Replicated, active: readonly Pod[]): boolean =>
+  !metadata.deletionTimestamp && Math.abs(spec.replicas - active.length) > MOST_AT_ONCE;
+
 export async function adjustReplicas(owner: Replicated, pods: ReplicaPods, context: Context): Promise<FailedReplicas> {
   if (owner.metadata.deletionTimestamp) return undefined;
   const missing = owner.spec.replicas - pods.active.length;

@@ -26,6 +26,16 @@ for (const { wanted, existing } of [
   });
 }
 
+test('what takes several steps does not wait for changes to gather', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1_700 }));
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(1_700);
+  await cluster.patch(ReplicaSet, 'default/web', { spec: { replicas: 100 } });
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(100);
+});
+
 test('its pods are called after it, carry the labels of the template and have it as controlling owner', async () => {
   await using cluster = await startCluster({ controllers: [replicaSetController] });
   const web = await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1 }));
@@ -166,4 +176,17 @@ test('a pod that cannot be deleted is noted as a condition and an event', async 
   await cluster.passes('1m');
   expect(cluster.list(Pod)).toEqual([]);
   expect(cluster.get(ReplicaSet, 'default/web')?.status?.conditions ?? []).toEqual([]);
+});
+
+test('however long its watch of pods is away, no pod is made twice', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  const made = cluster.faults.delay({ verb: 'create', resource: 'pods' }, 0);
+  const away = cluster.faults.fail({ verb: 'watch', resource: 'pods' });
+  cluster.faults.dropWatch({ resource: 'pods' }, 'lost');
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
+  await cluster.passes('10m');
+  expect([made.hits, cluster.list(Pod).length]).toEqual([3, 3]);
+  away.end();
+  await cluster.passes('1m');
+  expect([made.hits, cluster.get(ReplicaSet, 'default/web')?.status?.replicas]).toEqual([3, 3]);
 });

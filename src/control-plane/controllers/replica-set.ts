@@ -3,7 +3,7 @@ import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import { adjustReplicas } from './adjust-replicas.ts';
+import { adjustReplicas, asksForMore } from './adjust-replicas.ts';
 import { controllerOf, controllerUidOf } from './claim.ts';
 import type { ReconcileContext } from './define-controller.ts';
 import { again, defineController, settled } from './define-controller.ts';
@@ -29,6 +29,7 @@ export const replicaSetController = defineController({
     const status = replicaStatusOf(rs, { active, failure: failed?.failure, nowMs });
     await context.api.updateStatus(rs, { ...status, terminatingReplicas: terminating });
     if (failed) throw failed.error;
+    if (asksForMore(rs, active)) return again({ afterMs: 0 });
     const nextMs = nextAvailableInMs(active, rs.spec.minReadySeconds ?? 0, nowMs);
     return nextMs === undefined ? settled : again({ afterMs: nextMs });
   },

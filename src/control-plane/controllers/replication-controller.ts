@@ -2,7 +2,7 @@
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive } from '#api/core/v1/pod-conditions.ts';
 import { ReplicationController } from '#api/core/v1/replication-controller.ts';
-import { adjustReplicas } from './adjust-replicas.ts';
+import { adjustReplicas, asksForMore } from './adjust-replicas.ts';
 import { again, defineController, settled } from './define-controller.ts';
 import { nextAvailableInMs, replicaStatusOf } from './replica-set-pods.ts';
 
@@ -25,6 +25,7 @@ export const replicationController = defineController({
     const nowMs = context.clock.now();
     await context.api.updateStatus(rc, replicaStatusOf(rc, { active, failure: failed?.failure, nowMs }));
     if (failed) throw failed.error;
+    if (asksForMore(rc, active)) return again({ afterMs: 0 });
     const nextMs = nextAvailableInMs(active, rc.spec.minReadySeconds ?? 0, nowMs);
     return nextMs === undefined ? settled : again({ afterMs: nextMs });
   },
