@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { Deployment } from '#api/apps/v1/deployment.ts';
+import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
-import { startCluster } from '#testing/cluster.ts';
+import { replicaSet, startCluster } from '#testing/cluster.ts';
 import { defineController, settled, watching } from './define-controller.ts';
 
 const counting = (objects: number, steps: string[]) =>
@@ -45,32 +45,23 @@ test('what it says itself of a heavy object does not ask for the next step at on
   let steps = 0;
   const saying = defineController({
     name: 'saying',
-    reconciles: Deployment,
-    writes: { status: [Deployment] },
-    async reconcile(deployment, { weighs, api }) {
+    reconciles: ReplicaSet,
+    writes: { status: [ReplicaSet] },
+    async reconcile(web, { weighs, api }) {
       weighs(5_000);
       steps++;
       // Each time another, as with pods that become ready meanwhile.
-      if (steps < 9) await api.updateStatus(deployment, { replicas: steps });
+      if (steps < 9) await api.updateStatus(web, { replicas: steps });
       return settled;
     },
   });
   await using cluster = await startCluster({ controllers: [saying] });
-  await cluster.create(Deployment, deploymentOf('web'));
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1 }));
   await cluster.settles();
   expect(steps).toBe(1);
   await cluster.passes('250ms');
   expect(steps).toBe(2);
-  await cluster.patch(Deployment, { name: 'web', namespace: 'default' }, { metadata: { annotations: { seen: 'yes' } } });
+  await cluster.patch(ReplicaSet, 'default/web', { metadata: { annotations: { seen: 'yes' } } });
   await cluster.settles();
   expect(steps).toBe(3);
-});
-
-const deploymentOf = (name: string) => ({
-  metadata: { name, namespace: 'default' },
-  spec: {
-    replicas: 1,
-    selector: { matchLabels: { app: name } },
-    template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'main', image: 'example/main:1' }] } },
-  },
 });
