@@ -172,6 +172,45 @@ test.each([
   expect(await may(alice, sentence)).toBe(allowed);
 });
 
+describe('who has been asked about before', () => {
+  const dropped = { ...readPods, verbs: ['delete'] };
+  test.each([
+    ['a Role', [role('dev', 'r', readPods), binding('dev', 'b', 'Role/r', 'User/alice')], role('dev', 'r', dropped)],
+    [
+      'a ClusterRole',
+      [role('', 'r', readPods), binding('', 'b', 'ClusterRole/r', 'User/alice')],
+      role('', 'r', dropped),
+    ],
+  ])('has what %s gives as long as it and its binding give it', async (_, [theRole, theBinding], changed) => {
+    const answers = async (...changes: (() => void)[]) => {
+      const all: boolean[] = [];
+      for (const change of changes) {
+        change();
+        all.push(await may(alice, 'list pods in dev'), await may(alice, 'list pods in other'));
+      }
+      return all;
+    };
+    const elsewhere = theRole!.metadata.namespace === undefined;
+    expect(
+      await answers(
+        () => undefined,
+        () => informers.put(theBinding!),
+        () => informers.put(theRole!),
+        () => informers.put(changed),
+        () => informers.put(theRole!),
+        () => informers.remove(theBinding!),
+      ),
+    ).toEqual([false, false, false, false, true, elsewhere, false, false, true, elsewhere, false, false]);
+  });
+
+  test('has by the same name no more than the groups of now give', async () => {
+    informers.put(binding('dev', 'edits', 'ClusterRole/edit', 'Group/developers'));
+    const moved = { ...alice, groups: ['testers', 'system:authenticated'] };
+    const asked = [alice, moved, { ...alice, groups: [...alice.groups] }, { ...moved, groups: [] }];
+    expect(await Promise.all(asked.map((user) => may(user, 'list pods in dev')))).toEqual([true, false, true, false]);
+  });
+});
+
 test('a binding to a role that does not exist allows nothing and is named', async () => {
   informers.put(binding('dev', 'b', 'Role/lost', 'User/alice'));
   informers.put(binding('dev', 'c', 'ClusterRole/lost', 'User/alice'));

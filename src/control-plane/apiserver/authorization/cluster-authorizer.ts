@@ -109,6 +109,9 @@ export function rbacSourceOf(informers: Informers): RbacSource {
     role: (namespace, name) => roles.get(`${namespace}/${name}`),
     clusterRoleBindingsOf: (key) => clusterRoleBindings.under(key),
     roleBindingsOf: (namespace, key) => roleBindings.under(inNamespace(namespace, key)),
+    onChange(listener) {
+      for (const kind of [clusterRoles, roles, clusterRoleBindings, roleBindings]) kind.onChange(listener);
+    },
   };
 }
 

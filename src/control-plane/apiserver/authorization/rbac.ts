@@ -22,7 +22,7 @@ import {
   type RuleResolver,
   type UserRules,
 } from './authorizer.ts';
-import { ruleAllows } from './policy-rule.ts';
+import { rulesAllow } from './policy-rule.ts';
 
 /** Where roles and bindings are looked up. Bindings come by the key of a subject, see `subjectKeysOf`. */
 export interface RbacSource {
@@ -30,6 +30,8 @@ export interface RbacSource {
   role(namespace: string, name: string): Role | undefined;
   clusterRoleBindingsOf(subjectKey: string): readonly ClusterRoleBinding[];
   roleBindingsOf(namespace: string, subjectKey: string): readonly RoleBinding[];
+  /** Called after each change of any of these. */
+  onChange(listener: () => void): void;
 }
 
 const serviceAccountUser = (namespace: string, name: string): string => `system:serviceaccount:${namespace}:${name}`;
@@ -49,30 +51,39 @@ const keysOfUser = ({ name, groups }: UserInfo): string[] => [
 ];
 
 interface Grant {
-  binding: ClusterRoleBinding | RoleBinding;
-  subjectKey: string;
   rules: readonly PolicyRule[];
+  /** Why they hold. */
+  reason: string;
 }
+
+/** What a user is given in a namespace, those of the cluster first; and which roles are not there. */
+interface Granted {
+  grants: readonly Grant[];
+  problems: readonly string[];
+}
+
+/** Users that were met, and namespaces of them: beyond that all are forgotten. */
+const MOST_REMEMBERED = 10_000;
 
 export class RbacAuthorizer implements Authorizer, RuleResolver {
   readonly #source: RbacSource;
+  readonly #remembered = new GrantsByUser();
 
   constructor(source: RbacSource) {
     this.#source = source;
+    source.onChange(() => this.#remembered.clear());
   }
 
   authorize(attributes: Attributes): Decision {
-    const problems: string[] = [];
     const namespace = isResourceRequest(attributes) ? attributes.namespace : '';
-    for (const grant of this.#grants(attributes.user, namespace, problems)) {
-      if (grant.rules.some((rule) => ruleAllows(rule, attributes))) return allow(`RBAC: allowed by ${describe(grant)}`);
-    }
+    const { grants, problems } = this.#granted(attributes.user, namespace);
+    for (const { rules, reason } of grants) if (rulesAllow(rules, attributes)) return allow(reason);
     return noOpinion(problems.length === 0 ? '' : `RBAC: ${aggregate(problems)}`);
   }
 
   rulesFor(user: UserInfo, namespace: string): UserRules {
-    const problems: string[] = [];
-    const rules = [...this.#grants(user, namespace, problems)].flatMap((grant) => grant.rules);
+    const { grants, problems } = this.#granted(user, namespace);
+    const rules = grants.flatMap((grant) => grant.rules);
     return {
       resourceRules: rules
         .filter(({ resources }) => resources?.length)
@@ -92,7 +103,7 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
 
   /** All rules that hold for the user in the namespace, '' for the cluster alone. What cannot be found is left out. */
   policyRulesOf(user: UserInfo, namespace: string): PolicyRule[] {
-    return [...this.#grants(user, namespace, [])].flatMap((grant) => grant.rules);
+    return this.#granted(user, namespace).grants.flatMap((grant) => grant.rules);
   }
 
   /** The rules behind a binding's roleRef; undefined when there is no such role. */
@@ -104,18 +115,28 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
     return role && (role.rules ?? []);
   }
 
+  /** Components ask for the same thousands of times a second, and roles and bindings change seldom. */
+  #granted(user: UserInfo, namespace: string): Granted {
+    const known = this.#remembered.get(user, namespace);
+    if (known) return known;
+    const problems: string[] = [];
+    const granted = { grants: [...this.#grants(user, namespace, problems)], problems };
+    this.#remembered.set(user, namespace, granted);
+    return granted;
+  }
+
   *#grants(user: UserInfo, namespace: string, problems: string[]): Generator<Grant> {
     const keys = keysOfUser(user);
     for (const subjectKey of keys)
       for (const binding of this.#source.clusterRoleBindingsOf(subjectKey)) {
         const rules = this.#rulesOf(binding, '', problems);
-        if (rules) yield { binding, subjectKey, rules };
+        if (rules) yield { rules, reason: reasonOf(binding, subjectKey) };
       }
     if (!namespace) return;
     for (const subjectKey of keys)
       for (const binding of this.#source.roleBindingsOf(namespace, subjectKey)) {
         const rules = this.#rulesOf(binding, namespace, problems);
-        if (rules) yield { binding, subjectKey, rules };
+        if (rules) yield { rules, reason: reasonOf(binding, subjectKey) };
       }
   }
 
@@ -126,19 +147,46 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
   }
 }
 
+/** By name and groups, which are all that bindings go by. */
+class GrantsByUser {
+  readonly #byName = new Map<string, { groups: readonly string[]; byNamespace: Map<string, Granted> }>();
+  #size = 0;
+
+  get({ name, groups }: UserInfo, namespace: string): Granted | undefined {
+    const of = this.#byName.get(name);
+    return of && isSame(of.groups, groups) ? of.byNamespace.get(namespace) : undefined;
+  }
+
+  set({ name, groups }: UserInfo, namespace: string, granted: Granted): void {
+    if (this.#size >= MOST_REMEMBERED) this.clear();
+    this.#size++;
+    const of = this.#byName.get(name);
+    if (of && isSame(of.groups, groups)) of.byNamespace.set(namespace, granted);
+    else this.#byName.set(name, { groups, byNamespace: new Map([[namespace, granted]]) });
+  }
+
+  clear(): void {
+    this.#byName.clear();
+    this.#size = 0;
+  }
+}
+
+const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+  a === b || (a.length === b.length && a.every((each, at) => each === b[at]));
+
 // As Go writes several errors in one.
 function aggregate(problems: readonly string[]): string {
   const each = [...new Set(problems)];
   return each.length === 1 ? (each[0] ?? '') : `[${each.join(', ')}]`;
 }
 
-function describe({ binding, subjectKey }: Grant): string {
+function reasonOf(binding: ClusterRoleBinding | RoleBinding, subjectKey: string): string {
   const { kind, metadata, roleRef } = binding;
   const name = metadata.namespace ? `${metadata.name}/${metadata.namespace}` : metadata.name;
   const subject = (binding.subjects ?? []).find((one) =>
     subjectKeysOf({ ...binding, subjects: [one] }).includes(subjectKey),
   );
-  return `${kind} "${name}" of ${roleRef.kind} "${roleRef.name}" to ${subjectText(subject, metadata.namespace)}`;
+  return `RBAC: allowed by ${kind} "${name}" of ${roleRef.kind} "${roleRef.name}" to ${subjectText(subject, metadata.namespace)}`;
 }
 
 function subjectText(subject: Subject | undefined, namespace = ''): string {
