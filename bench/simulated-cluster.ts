@@ -9,6 +9,8 @@ const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
 const POLL_MS = 20;
 /** Between looks that are much work for the server. */
 const LIST_MS = 250;
+/** Whoever follows nodes has done with a change by then. */
+const CALM_MS = 500;
 
 export class SimulatedCluster {
   readonly process: ControlPlaneProcess;
@@ -19,7 +21,7 @@ export class SimulatedCluster {
     this.#session = session;
   }
 
-  /** Resolves when all of its nodes are ready and take pods. */
+  /** Resolves when all of its nodes are ready and take pods, and controllers are done with them. */
   static async start(
     bench: Bench,
     nodes: number,
@@ -33,10 +35,17 @@ export class SimulatedCluster {
     const cluster = new SimulatedCluster(process, session);
     bench.say(`${nodes} nodes register`);
     await cluster.#until(async () => {
-      const { items } = await cluster.get<{ items: { spec: { taints?: unknown[] } }[] }>('/api/v1/nodes');
+      const { items } = await cluster.#nodes();
       return items.length === nodes && items.every(({ spec }) => !spec.taints?.length);
     });
+    await cluster.#unchanged(async () =>
+      (await cluster.#nodes()).items.map(({ metadata }) => metadata.resourceVersion),
+    );
     return cluster;
+  }
+
+  #nodes(): Promise<{ items: { metadata: { resourceVersion: string }; spec: { taints?: unknown[] } }[] }> {
+    return this.get('/api/v1/nodes');
   }
 
   async get<T>(path: string): Promise<T> {
@@ -82,6 +91,15 @@ export class SimulatedCluster {
 
   #ask(ask: Ask): Promise<Buffer> {
     return exchange(this.#session, ask);
+  }
+
+  /** Resolves when it is the same as a while before. */
+  async #unchanged(ask: () => Promise<unknown>): Promise<void> {
+    for (let before: string | undefined; ; await delay(CALM_MS)) {
+      const now = JSON.stringify(await ask());
+      if (now === before) return;
+      before = now;
+    }
   }
 
   async #until(isSo: () => Promise<boolean>): Promise<void> {
