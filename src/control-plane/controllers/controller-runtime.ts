@@ -28,7 +28,7 @@ export function runController({ name, spec }: KindController, env: RunEnvironmen
     readsOf(spec).map((kind) => [kind, informers.for(kind, scopeOf(kind))]),
   );
   const cached = ((kind) => informerOf.get(kind)) as Cached<Kind>;
-  const barrier = new WriteBarrier(clock, (kind) => informerOf.get(kind));
+  const barrier = new WriteBarrier({ clock, informerOf: (kind) => informerOf.get(kind) });
   const weigh = (key: ObjectKey, objects: number) => runner.weigh(key, objects);
   const contextOf = contextMaker(spec, { ...env, cached, barrier, weigh });
   const main = informers.for(spec.reconciles);
@@ -44,8 +44,10 @@ export function runController({ name, spec }: KindController, env: RunEnvironmen
       return spec.gone?.(context) ?? Promise.resolve({ type: 'settled' });
     },
   });
-  const enqueue = { enqueue: (key: ObjectKey) => runner.add(key), later: (key: ObjectKey) => runner.addForOthers(key) };
-  runner.onStop(listen(spec, { cached, main, clock, ...enqueue }));
+  const enqueue = (key: ObjectKey) => runner.add(key);
+  const later = (key: ObjectKey) => runner.addForOthers(key);
+  const isHeavy = (key: ObjectKey) => runner.isHeavy(key);
+  runner.onStop(listen(spec, { cached, main, clock, enqueue, later, isHeavy }));
   runner.startAfter(informerOf.values());
   return runner;
 }
@@ -57,14 +59,16 @@ interface Listening {
   enqueue(key: ObjectKey): void;
   /** With other changes, when a step is much work. */
   later(key: ObjectKey): void;
+  /** A step is much work. */
+  isHeavy(key: ObjectKey): boolean;
 }
 
 function listen(spec: Spec, listening: Listening): () => void {
-  const { main, cached, enqueue, later } = listening;
+  const { main, cached, enqueue, later, isHeavy } = listening;
   const stops = [
     main.onChange((change) => {
       if (!isOfInterest(spec, change)) return;
-      if (asksNothingNew(change)) later(change.key);
+      if (isHeavy(change.key) && asksNothingNew(change)) later(change.key);
       else enqueue(change.key);
     }),
     ...(spec.owns ?? []).map((kind) => {
@@ -93,7 +97,7 @@ function isOfInterest({ when, whenNew }: Spec, { now, before }: Touched): boolea
   return !isSame(now, before) || (when?.(now, before) ?? true);
 }
 
-/** Of the reconciled kind, and its status alone, which mostly is the controller's own word: else each pass would ask for the next. */
+/** Only the status is another, which mostly is what the controller says itself: else each step would ask for the next. */
 function asksNothingNew({ now, before }: Touched): boolean {
   if (!now || !before || now.metadata.generation === undefined) return false;
   return isEqual(withoutVersion(now), withoutVersion(before));

@@ -50,7 +50,7 @@ export interface ControllerStats {
   reconciled: number;
   failed: number;
   /** See WriteBarrier. */
-  barrierTimeouts: number;
+  longBarrierWaits: number;
   depth: number;
 }
 
@@ -86,7 +86,12 @@ export class KeyRunner {
 
   get stats(): ControllerStats {
     const { waiting: depth } = this.#queue;
-    return { reconciled: this.#reconciled, failed: this.#failed, barrierTimeouts: this.#work.barrier.timeouts, depth };
+    return {
+      reconciled: this.#reconciled,
+      failed: this.#failed,
+      longBarrierWaits: this.#work.barrier.longWaits,
+      depth,
+    };
   }
 
   add(key: string): void {
@@ -98,6 +103,10 @@ export class KeyRunner {
     const weight = this.#weights.get(key);
     if (weight === undefined) this.#queue.add(key);
     else this.#queue.addAfter(key, Math.min(LONGEST_GATHERING_MS, weight / OBJECTS_PER_MS));
+  }
+
+  isHeavy(key: string): boolean {
+    return this.#weights.has(key);
   }
 
   weigh(key: string, objects: number): void {
