@@ -1,6 +1,7 @@
 /** A local, always current copy of what the API holds of a kind. Level-driven: users learn which key to look at again. */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
+import type { IndexKeys } from './object-cache.ts';
 
 export interface Informer<T extends KubeObject> {
   /** Frozen; undefined when there is none (as far as this copy has come). */
@@ -9,7 +10,7 @@ export interface Informer<T extends KubeObject> {
   list(): T[];
   inNamespace(namespace: string): T[];
   /** Those that `indexKeys` gives this key for. The index is made when it is asked for first, and belongs to the function: keep one. */
-  by(indexKeys: (object: T) => string | string[] | undefined, indexKey: string): T[];
+  by(indexKeys: IndexKeys<T>, indexKey: string): T[];
   /** True once the first listing is complete. */
   readonly hasSynced: boolean;
   /** How far this copy has come: every change up to here is in it. */
@@ -37,7 +38,7 @@ export interface Informers {
   identities(kind: Kind): Informer<KubeObject>;
   indexed<T extends KubeObject>(
     kind: Kind<T>,
-    indexKeys: (object: T) => string | string[] | undefined,
+    indexKeys: IndexKeys<T>,
     of?: { identities: boolean },
   ): IndexedInformer<T>;
   /** Resolves when all that were asked for so far have listed once. */

@@ -39,3 +39,37 @@ test('an object is under all of its keys and no others, whether they change or n
   cache.put(of('4', 'y'));
   expect([found('y'), found('z')]).toEqual([['4'], []]);
 });
+
+test('what is found by an index is the newest state, also where the index was not asked for its keys again', () => {
+  const cache = new ObjectCache<Pod>();
+  let asked = 0;
+  const byNode = Object.assign(
+    (object: Pod) => {
+      asked++;
+      return nodeOf(object);
+    },
+    { mayDiffer: (now: Pod, before: Pod) => now.spec !== before.spec },
+  );
+  const on = (node: string) => cache.by(byNode, node).map(({ metadata }) => metadata.resourceVersion);
+  const first = pod('a', '1', 'one');
+  cache.replace([first], '1');
+  expect([on('one'), asked]).toEqual([['1'], 1]);
+  cache.put({ ...first, metadata: { ...first.metadata, resourceVersion: '2' } });
+  expect([on('one'), asked]).toEqual([['2'], 1]);
+  cache.put(pod('a', '3', 'two'));
+  expect([on('one'), on('two')]).toEqual([[], ['3']]);
+});
+
+test('who has the name of another is told of as something new, and what belonged to that one is forgotten', () => {
+  const cache = new ObjectCache<Pod>();
+  const told: string[] = [];
+  cache.onChange(({ key, now, before }) => told.push(`${key} ${before?.metadata.uid} ${now?.metadata.uid}`));
+  const on = (node: string) => cache.by(nodeOf, node).map(({ metadata }) => metadata.uid);
+  cache.put(pod('a', '1', 'one'));
+  expect(on('one')).toEqual(['a']);
+  const other = pod('a', '2');
+  cache.put({ ...other, metadata: { ...other.metadata, uid: 'b' } });
+  expect(on('one')).toEqual([]);
+  expect([cache.size, cache.get('default/a')?.metadata.uid]).toEqual([1, 'b']);
+  expect(told).toEqual(['default/a undefined a', 'default/a a undefined', 'default/a undefined b']);
+});

@@ -9,14 +9,24 @@ export interface Change<T extends KubeObject> {
 }
 
 type Keys = string | readonly string[] | undefined;
-export type IndexKeys<T extends KubeObject> = (object: T) => Keys;
+export interface IndexKeys<T extends KubeObject> {
+  (object: T): Keys;
+  /** False: of both states it surely gives the same, and need not be asked. Worth it where to ask is much work. */
+  mayDiffer?(now: T, before: T): boolean;
+}
+
+/** An object's place, the same as long as it lives: what finds it by an index need not hear of each of its states. */
+interface Place<T> {
+  readonly key: ObjectKey;
+  object: T;
+}
 
 /** Not before `b`; both as the server gives them out. Source: KEP-5504, comparable resource versions. */
 export const isAtLeast = (a: ResourceVersion, b: ResourceVersion): boolean =>
   a.length === b.length ? a >= b : a.length > b.length;
 
 export class ObjectCache<T extends KubeObject> {
-  readonly #objects = new Map<ObjectKey, T>();
+  readonly #places = new Map<ObjectKey, Place<T>>();
   readonly #indexes = new Map<IndexKeys<T>, Index<T>>();
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #progressListeners = new Set<() => void>();
@@ -32,15 +42,15 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   get size(): number {
-    return this.#objects.size;
+    return this.#places.size;
   }
 
   get(key: ObjectKey): T | undefined {
-    return this.#objects.get(key);
+    return this.#places.get(key)?.object;
   }
 
   list(): T[] {
-    return [...this.#objects.values()];
+    return objectsIn(this.#places);
   }
 
   inNamespace(namespace: string): T[] {
@@ -56,7 +66,7 @@ export class ObjectCache<T extends KubeObject> {
     let index = this.#indexes.get(indexKeys);
     if (!index) {
       index = new Index(indexKeys);
-      for (const [key, object] of this.#objects) index.put(key, object);
+      for (const place of this.#places.values()) index.put(place);
       this.#indexes.set(indexKeys, index);
     }
     return index;
@@ -82,7 +92,7 @@ export class ObjectCache<T extends KubeObject> {
       listed.add(keyOf(object));
       this.#put(object);
     }
-    for (const [key, before] of this.#objects) if (!listed.has(key)) this.#remove(key, before);
+    for (const place of this.#places.values()) if (!listed.has(place.key)) this.#remove(place);
     for (const listener of this.#progressListeners) listener();
   }
 
@@ -95,9 +105,8 @@ export class ObjectCache<T extends KubeObject> {
   /** `object` is the last state, with the resourceVersion of the deletion. */
   remove(object: T): void {
     this.#resourceVersion = object.metadata.resourceVersion;
-    const key = keyOf(object);
-    const before = this.#objects.get(key);
-    if (before) this.#remove(key, before);
+    const place = this.#places.get(keyOf(object));
+    if (place) this.#remove(place);
     for (const listener of this.#progressListeners) listener();
   }
 
@@ -108,21 +117,35 @@ export class ObjectCache<T extends KubeObject> {
 
   #put(object: T): void {
     const key = keyOf(object);
-    const before = this.#objects.get(key);
-    if (before?.metadata.resourceVersion === object.metadata.resourceVersion && sameUid(before, object)) return;
-    if (before && !sameUid(before, object)) this.#remove(key, before); // deleted and made anew while not watching
-    const known = this.#objects.get(key);
-    this.#objects.set(key, object);
-    for (const index of this.#indexes.values())
-      if (known) index.replace(key, known, object);
-      else index.put(key, object);
-    this.#tell({ key, now: object, before: known });
+    const place = this.#places.get(key);
+    if (place && sameUid(place.object, object)) {
+      this.#change(place, object);
+    } else {
+      if (place) this.#remove(place); // deleted and made anew while not watching
+      this.#add({ key, object });
+    }
   }
 
-  #remove(key: ObjectKey, before: T): void {
-    for (const index of this.#indexes.values()) index.remove(key, before);
-    this.#objects.delete(key);
-    this.#tell({ key, now: undefined, before });
+  #change(place: Place<T>, now: T): void {
+    const { key, object: before } = place; // one string for all who look something up by it
+    if (before.metadata.resourceVersion === now.metadata.resourceVersion) return;
+    place.object = now;
+    for (const index of this.#indexes.values()) index.changed(place, before);
+    this.#tell({ key, now, before });
+  }
+
+  #add(place: Place<T>): void {
+    const { key, object } = place;
+    this.#places.set(key, place);
+    for (const index of this.#indexes.values()) index.put(place);
+    this.#tell({ key, now: object, before: undefined });
+  }
+
+  #remove(place: Place<T>): void {
+    const { key, object } = place;
+    for (const index of this.#indexes.values()) index.remove(place);
+    this.#places.delete(key);
+    this.#tell({ key, now: undefined, before: object });
   }
 
   #tell(change: Change<T>): void {
@@ -134,9 +157,15 @@ const namespaceOf = ({ metadata }: KubeObject): string => metadata.namespace ?? 
 
 const sameUid = (a: KubeObject, b: KubeObject): boolean => a.metadata.uid === b.metadata.uid;
 
+function objectsIn<T>(places: ReadonlyMap<ObjectKey, Place<T>>): T[] {
+  const objects: T[] = [];
+  for (const { object } of places.values()) objects.push(object);
+  return objects;
+}
+
 export class Index<T extends KubeObject> {
   readonly #keysOf: IndexKeys<T>;
-  readonly #buckets = new Map<string, Map<ObjectKey, T>>();
+  readonly #buckets = new Map<string, Map<ObjectKey, Place<T>>>();
 
   constructor(keysOf: IndexKeys<T>) {
     this.#keysOf = keysOf;
@@ -144,31 +173,34 @@ export class Index<T extends KubeObject> {
 
   under(indexKey: string): T[] {
     const bucket = this.#buckets.get(indexKey);
-    return bucket ? [...bucket.values()] : [];
+    return bucket ? objectsIn(bucket) : [];
   }
 
-  put(key: ObjectKey, object: T): void {
-    this.#putUnder(this.#keysOf(object), key, object);
+  put(place: Place<T>): void {
+    this.#putUnder(this.#keysOf(place.object), place);
   }
 
-  remove(key: ObjectKey, object: T): void {
-    this.#removeUnder(this.#keysOf(object), key);
+  remove(place: Place<T>): void {
+    this.#removeUnder(this.#keysOf(place.object), place);
   }
 
-  /** Most changes leave an object where it was found before: then nothing is taken out and put in again. */
-  replace(key: ObjectKey, before: T, now: T): void {
-    const [old, keys] = [this.#keysOf(before), this.#keysOf(now)];
-    if (!isSame(old, keys)) this.#removeUnder(old, key);
-    this.#putUnder(keys, key, now);
+  /** Most changes leave an object where it was found before. */
+  changed(place: Place<T>, before: T): void {
+    const keysOf = this.#keysOf;
+    if (keysOf.mayDiffer?.(place.object, before) === false) return;
+    const [old, keys] = [keysOf(before), keysOf(place.object)];
+    if (isSame(old, keys)) return;
+    this.#removeUnder(old, place);
+    this.#putUnder(keys, place);
   }
 
-  #putUnder(keys: Keys, key: ObjectKey, object: T): void {
+  #putUnder(keys: Keys, place: Place<T>): void {
     if (keys === undefined) return;
-    if (typeof keys === 'string') this.#bucket(keys).set(key, object);
-    else for (const indexKey of keys) this.#bucket(indexKey).set(key, object);
+    if (typeof keys === 'string') this.#bucket(keys).set(place.key, place);
+    else for (const indexKey of keys) this.#bucket(indexKey).set(place.key, place);
   }
 
-  #removeUnder(keys: Keys, key: ObjectKey): void {
+  #removeUnder(keys: Keys, { key }: Place<T>): void {
     if (keys === undefined) return;
     if (typeof keys === 'string') this.#removeFrom(keys, key);
     else for (const indexKey of keys) this.#removeFrom(indexKey, key);
@@ -180,7 +212,7 @@ export class Index<T extends KubeObject> {
     if (bucket?.size === 0) this.#buckets.delete(indexKey);
   }
 
-  #bucket(indexKey: string): Map<ObjectKey, T> {
+  #bucket(indexKey: string): Map<ObjectKey, Place<T>> {
     let bucket = this.#buckets.get(indexKey);
     if (!bucket) {
       bucket = new Map();

@@ -117,12 +117,21 @@ export function rbacSourceOf(informers: Informers): RbacSource {
 
 const onNode = (node: string, reference: string): string => `${node}|${reference}`;
 
-export function nodeRelationsOf(informers: Informers): NodeRelations {
-  const pods = informers.for(Pod);
-  const podsByReference = informers.indexed(Pod, (pod) => {
+/** What the pods of each node refer to: looked at once for a pod, not at each change of its status. */
+const referencesOnNode = Object.assign(
+  (pod: Pod): string[] | undefined => {
     const node = pod.spec.nodeName;
     return node ? podReferenceKeysOf(pod).map((reference) => onNode(node, reference)) : undefined;
-  });
+  },
+  {
+    mayDiffer: (now: Pod, before: Pod): boolean =>
+      now.spec !== before.spec || now.metadata.annotations !== before.metadata.annotations,
+  },
+);
+
+export function nodeRelationsOf(informers: Informers): NodeRelations {
+  const pods = informers.for(Pod);
+  const podsByReference = informers.indexed(Pod, referencesOnNode);
   const volumes = informers.for(PersistentVolume);
   const attachments = informers.for(VolumeAttachment);
   const slices = informers.for(ResourceSlice);
