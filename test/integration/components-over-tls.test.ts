@@ -73,8 +73,8 @@ test('a Deployment comes up, is rolled over and goes, with every component on th
     await eventually(async () => {
       await expect(client.get(Namespace, { name: 'shop' })).rejects.toThrow('namespaces "shop" not found');
     });
-    for (const { name, failed, barrierTimeouts } of running.stats()) {
-      expect({ name, barrierTimeouts }).toEqual({ name, barrierTimeouts: 0 });
+    for (const { name, failed, longBarrierWaits } of running.stats()) {
+      expect({ name, longBarrierWaits }).toEqual({ name, longBarrierWaits: 0 });
       expect(failed, name).toBeLessThan(20);
     }
   } finally {

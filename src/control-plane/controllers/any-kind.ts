@@ -30,7 +30,8 @@ interface Followed {
 export function runAnyKindController({ name, spec }: AnyKindController, env: RunEnvironment): KeyRunner {
   const { kinds, clock } = env;
   const followed = new Map<string, Followed>();
-  const barrier = new WriteBarrier(clock, (kind) => followed.get(idOf(kind))?.informer);
+  const informerOf = (kind: Kind) => followed.get(idOf(kind))?.informer;
+  const barrier = new WriteBarrier({ clock, informerOf, endsLongWaits: true });
   const reading = readingOf(followed, env);
 
   const runner: KeyRunner = new KeyRunner(name, env, {

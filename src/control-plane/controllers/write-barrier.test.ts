@@ -22,7 +22,7 @@ class WatchedCache extends ObjectCache<KubeObject> {
   }
 }
 
-function barrierOf() {
+function barrierOf({ endsLongWaits = false } = {}) {
   const clock = new ManualClock();
   const pods = new WatchedCache();
   const configMaps = new WatchedCache();
@@ -30,7 +30,8 @@ function barrierOf() {
     [Pod, pods],
     [ConfigMap, configMaps],
   ]);
-  const barrier = new WriteBarrier(clock, (kind: Kind) => caches.get(kind) as Informer<KubeObject> | undefined);
+  const informerOf = (kind: Kind) => caches.get(kind) as Informer<KubeObject> | undefined;
+  const barrier = new WriteBarrier({ clock, informerOf, endsLongWaits });
   const resumed: string[] = [];
   const isClear = (key: string) => barrier.isClear(key, () => resumed.push(key));
   return { clock, pods, configMaps, barrier, resumed, isClear };
@@ -64,23 +65,35 @@ test('a key that is found to be clear while it waits is not resumed as well', ()
   pods.remove({ metadata: { name: 'x', namespace: 'default', uid: 'u1', resourceVersion: '2' } } as KubeObject);
   stop();
   clock.advance(60_000);
-  expect([resumed, barrier.timeouts, pods.listeners]).toEqual([[], 0, 0]);
+  expect([resumed, barrier.longWaits, pods.listeners]).toEqual([[], 0, 0]);
 });
 
-test('a cache that does not move holds a key up for five seconds, a barrier that is stopped for ever', () => {
+test('a cache that does not move holds a key up as long as that lasts, and a long wait is counted', () => {
   const { clock, pods, barrier, resumed, isClear } = barrierOf();
+  barrier.wrote('a', Pod as unknown as Kind, '12');
+  expect(isClear('a')).toBe(false);
+  clock.advance(4_999);
+  expect(barrier.longWaits).toBe(0);
+  clock.advance(3_600_000);
+  expect([resumed, barrier.longWaits, isClear('a')]).toEqual([[], 1, false]);
+  pods.advance('12');
+  expect([resumed, pods.listeners, isClear('a')]).toEqual([['a'], 0, true]);
+});
+
+test('whose long waits end is held up for five seconds by a cache that does not move, by a barrier that is stopped for ever', () => {
+  const { clock, pods, barrier, resumed, isClear } = barrierOf({ endsLongWaits: true });
   barrier.wrote('a', Pod as unknown as Kind, '12');
   expect(isClear('a')).toBe(false);
   clock.advance(4_999);
   expect(resumed).toEqual([]);
   clock.advance(1);
-  expect([resumed, barrier.timeouts, pods.listeners, isClear('a')]).toEqual([['a'], 1, 0, true]);
+  expect([resumed, barrier.longWaits, pods.listeners, isClear('a')]).toEqual([['a'], 1, 0, true]);
   barrier.wrote('b', Pod as unknown as Kind, '13');
   expect(isClear('b')).toBe(false);
   barrier.stop();
   pods.advance('13');
   clock.advance(60_000);
-  expect([resumed, barrier.timeouts, pods.listeners]).toEqual([['a'], 1, 0]);
+  expect([resumed, barrier.longWaits, pods.listeners]).toEqual([['a'], 1, 0]);
 });
 
 test('writes of kinds that the controller does not read, and those that changed nothing, are not waited for', () => {

@@ -1,6 +1,7 @@
 /**
- * Read-your-writes: a key is not reconciled again before the caches have seen what its last step wrote. So a step may trust
- * its caches about its own doing, and needs no bookkeeping of what it expects.
+ * Read-your-writes: a key is not reconciled again before the caches have seen what its last step wrote, however long that
+ * takes. So a step may trust its caches about its own doing, and needs no bookkeeping of what it expects.
+ * Source: KEP-5647, stale controller consistency.
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
@@ -8,8 +9,8 @@ import type { Clock, Timer } from '#base/clock.ts';
 import type { Informer } from '#client/informer.ts';
 import { isAtLeast } from '#client/object-cache.ts';
 
-/** Behind this a remote cache that does not move no longer holds up work. The metric says how often that was. */
-const LONGEST_WAIT_MS = 5_000;
+/** A wait longer than this is counted. */
+const LONG_WAIT_MS = 5_000;
 
 /** A write, and the cache that has to come that far. */
 interface Expected {
@@ -23,29 +24,34 @@ interface Parked {
   stops: readonly (() => void)[];
 }
 
+interface BarrierOptions {
+  clock: Clock;
+  /** undefined for kinds that the controller does not read: their writes need no waiting for. */
+  informerOf(kind: Kind): Informer<KubeObject> | undefined;
+  /** For who makes nothing: a long wait ends unseen, so that a kind that is no longer served holds up nothing. */
+  endsLongWaits?: boolean;
+}
+
 export class WriteBarrier {
-  readonly #clock: Clock;
-  readonly #informerOf: (kind: Kind) => Informer<KubeObject> | undefined;
+  readonly #options: BarrierOptions;
   readonly #unseen = new Map<string, Expected[]>();
   readonly #parked = new Map<string, Parked>();
-  /** How often a wait ended without its write having been seen. */
-  timeouts = 0;
+  /** How many waits were long ones. */
+  longWaits = 0;
 
-  /** `informerOf` is undefined for kinds that the controller does not read: their writes need no waiting for. */
-  constructor(clock: Clock, informerOf: (kind: Kind) => Informer<KubeObject> | undefined) {
-    this.#clock = clock;
-    this.#informerOf = informerOf;
+  constructor(options: BarrierOptions) {
+    this.#options = options;
   }
 
   /** `before` is the version that was written over: an answer with the same version was a no-op. */
   wrote(key: string, kind: Kind, resourceVersion: ResourceVersion, before?: ResourceVersion): void {
-    const informer = this.#informerOf(kind);
+    const informer = this.#options.informerOf(kind);
     if (!informer || resourceVersion === before) return;
     this.#expect(key, { informer, isSeen: () => isAtLeast(informer.resourceVersion, resourceVersion) });
   }
 
   deleted(key: string, kind: Kind, object: { key: ObjectKey; uid: string }): void {
-    const informer = this.#informerOf(kind);
+    const informer = this.#options.informerOf(kind);
     if (!informer) return;
     const isSeen = () => {
       const cached = informer.get(object.key);
@@ -81,8 +87,9 @@ export class WriteBarrier {
 
   /** Nothing is written for a key that waits: what is expected of it stays as it is. */
   #park(key: string, expected: readonly Expected[], resume: () => void): void {
-    const timer = this.#clock.timer(LONGEST_WAIT_MS, () => {
-      this.timeouts++;
+    const timer = this.#options.clock.timer(LONG_WAIT_MS, () => {
+      this.longWaits++;
+      if (!this.#options.endsLongWaits) return;
       this.#unpark(key);
       this.#unseen.delete(key);
       resume();
