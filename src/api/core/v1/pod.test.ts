@@ -49,6 +49,38 @@ test.each([
   expect(pod({ containers: [{ name: 'a', image }] }).spec.containers[0]?.imagePullPolicy).toBe(policy);
 });
 
+test('a pod that has its defaults is given back as it is, and of one that lacks a few the rest', () => {
+  const whole = pod({
+    initContainers: [{ name: 'first', image: 'first:1', livenessProbe: { httpGet: { port: 80 } } }],
+    containers: [
+      {
+        name: 'web',
+        image: 'web:1',
+        ports: [{ containerPort: 80 }],
+        env: [{ name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }, { name: 'PLAIN' }],
+        readinessProbe: { grpc: { port: 80 } },
+        lifecycle: { preStop: { httpGet: { port: 80 } }, postStart: { sleep: { seconds: 1 } } },
+      },
+    ],
+    volumes: [
+      { name: 'none' },
+      { name: 'disk', hostPath: { path: '/x', type: '' } },
+      { name: 'claimed', ephemeral: { volumeClaimTemplate: { spec: {} } } },
+      { name: 'image', image: { reference: 'data:1' } },
+      { name: 'secret', secret: { secretName: 's' } },
+      { name: 'map', configMap: { name: 'c' } },
+      { name: 'down', downwardAPI: { items: [{ path: 'p', fieldRef: { fieldPath: 'metadata.name' } }] } },
+      { name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }, { downwardAPI: {} }] } },
+    ],
+    serviceAccountName: 'me',
+  });
+  expect(Pod.defaults(whole)).toBe(whole);
+  const { dnsPolicy: _, ...lacking } = whole.spec;
+  const mended = Pod.defaults({ ...whole, spec: lacking as schema.PodSpec });
+  expect(mended).toEqual(whole);
+  expect(mended.spec.containers).toBe(whole.spec.containers);
+});
+
 test('limits are requests where none are made; host ports are the container ports on the host network', () => {
   const object = pod({
     hostNetwork: true,

@@ -45,7 +45,11 @@ export const Pod = defineKind<schema.Pod>({
   generationOf: ({ spec }) => spec,
   statusKeeps: ['ownerReferences'],
 
-  defaults: (pod) => withParts(pod as schema.Pod, { spec: defaultPod(defaultPodSpec(pod.spec)) }),
+  defaults: (given) => {
+    const pod = given as schema.Pod;
+    const spec = defaultPod(defaultPodSpec(given.spec));
+    return spec === pod.spec ? pod : withParts(pod, { spec });
+  },
   prepareForCreate: (given) => {
     const spec = withLabelKeys(withoutDisabledFields(given.spec), given.metadata.labels);
     const pod = withParts(given, { spec });

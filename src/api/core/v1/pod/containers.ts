@@ -1,5 +1,6 @@
 /** Containers of a pod: what they get when they do not say. */
 import type { Container, ContainerPort, EnvVar, EphemeralContainer, Submitted } from '#api/generated/schema.ts';
+import { eachWith, withFields } from '#api/machinery/with-fields.ts';
 import { defaultLifecycle, defaultProbe } from './probes.ts';
 
 type AnyContainer = Container | EphemeralContainer;
@@ -7,37 +8,33 @@ type AnyContainer = Container | EphemeralContainer;
 /** What upstream gives to containers of every sort. */
 export const defaultContainer = <T extends AnyContainer>(container: Submitted<T>): T => {
   const given = container as Submitted<Container>;
-  return {
-    ...given,
-    ...(given.ports && { ports: given.ports.map(defaultPort) }),
-    ...(given.env && { env: given.env.map(defaultEnv) }),
-    ...(given.livenessProbe && { livenessProbe: defaultProbe(given.livenessProbe) }),
-    ...(given.readinessProbe && { readinessProbe: defaultProbe(given.readinessProbe) }),
-    ...(given.startupProbe && { startupProbe: defaultProbe(given.startupProbe) }),
-    ...(given.lifecycle && { lifecycle: defaultLifecycle(given.lifecycle) }),
+  return withFields<Submitted<Container>>(given, {
+    ports: eachWith(given.ports, defaultPort),
+    env: eachWith(given.env, defaultEnv),
+    livenessProbe: given.livenessProbe && defaultProbe(given.livenessProbe),
+    readinessProbe: given.readinessProbe && defaultProbe(given.readinessProbe),
+    startupProbe: given.startupProbe && defaultProbe(given.startupProbe),
+    lifecycle: given.lifecycle && defaultLifecycle(given.lifecycle),
     resources: given.resources ?? {},
     terminationMessagePath: given.terminationMessagePath || '/dev/termination-log',
     terminationMessagePolicy: given.terminationMessagePolicy || 'File',
     imagePullPolicy: given.imagePullPolicy || pullPolicyFor(given.image ?? ''),
-  } as unknown as T;
+  }) as unknown as T;
 };
 
-const defaultPort = (port: Submitted<ContainerPort>): Submitted<ContainerPort> => ({
-  ...port,
-  protocol: port.protocol || 'TCP',
-});
+const defaultPort = (port: Submitted<ContainerPort>): ContainerPort =>
+  withFields(port, { protocol: port.protocol || 'TCP' }) as ContainerPort;
 
-function defaultEnv(variable: Submitted<EnvVar>): Submitted<EnvVar> {
-  const { fieldRef, fileKeyRef } = variable.valueFrom ?? {};
-  if (!fieldRef && !fileKeyRef) return variable;
-  return {
-    ...variable,
-    valueFrom: {
-      ...variable.valueFrom,
-      ...(fieldRef && { fieldRef: { ...fieldRef, apiVersion: fieldRef.apiVersion || 'v1' } }),
-      ...(fileKeyRef && { fileKeyRef: { ...fileKeyRef, optional: fileKeyRef.optional ?? false } }),
-    },
-  };
+function defaultEnv(variable: Submitted<EnvVar>): EnvVar {
+  const { valueFrom } = variable;
+  if (!valueFrom) return variable as EnvVar;
+  const { fieldRef, fileKeyRef } = valueFrom;
+  return withFields(variable, {
+    valueFrom: withFields(valueFrom, {
+      fieldRef: fieldRef && withFields(fieldRef, { apiVersion: fieldRef.apiVersion || 'v1' }),
+      fileKeyRef: fileKeyRef && withFields(fileKeyRef, { optional: fileKeyRef.optional ?? false }),
+    }),
+  }) as EnvVar;
 }
 
 /** `latest`, said or meant, is always pulled; anything else only when it is not there. */

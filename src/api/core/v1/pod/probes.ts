@@ -4,29 +4,29 @@ import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#a
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { follows, isNotNegative, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { httpHeaderName, portName, portNumber } from '#api/machinery/names.ts';
+import { withFields } from '#api/machinery/with-fields.ts';
 
 export const defaultProbe = (probe: Submitted<Probe>): Probe =>
-  ({
-    ...probe,
-    ...(probe.httpGet && { httpGet: defaultHttpGet(probe.httpGet) }),
-    ...(probe.grpc && { grpc: { ...probe.grpc, service: probe.grpc.service ?? '' } }),
+  withFields(probe, {
+    httpGet: probe.httpGet && defaultHttpGet(probe.httpGet),
+    grpc: probe.grpc && withFields(probe.grpc, { service: probe.grpc.service ?? '' }),
     timeoutSeconds: probe.timeoutSeconds || 1,
     periodSeconds: probe.periodSeconds || 10,
     successThreshold: probe.successThreshold || 1,
     failureThreshold: probe.failureThreshold || 3,
   }) as Probe;
 
-export const defaultLifecycle = (lifecycle: Submitted<Lifecycle>): Lifecycle => ({
-  ...(lifecycle as Lifecycle),
-  ...(lifecycle.postStart && { postStart: defaultHandler(lifecycle.postStart) }),
-  ...(lifecycle.preStop && { preStop: defaultHandler(lifecycle.preStop) }),
-});
+export const defaultLifecycle = (lifecycle: Submitted<Lifecycle>): Lifecycle =>
+  withFields(lifecycle, {
+    postStart: lifecycle.postStart && defaultHandler(lifecycle.postStart),
+    preStop: lifecycle.preStop && defaultHandler(lifecycle.preStop),
+  }) as Lifecycle;
 
 const defaultHandler = (handler: Submitted<LifecycleHandler>): LifecycleHandler =>
-  ({ ...handler, ...(handler.httpGet && { httpGet: defaultHttpGet(handler.httpGet) }) }) as LifecycleHandler;
+  withFields(handler, { httpGet: handler.httpGet && defaultHttpGet(handler.httpGet) }) as LifecycleHandler;
 
 const defaultHttpGet = (action: Submitted<HTTPGetAction>): HTTPGetAction =>
-  ({ ...action, path: action.path || '/', scheme: action.scheme || 'HTTP' }) as HTTPGetAction;
+  withFields(action, { path: action.path || '/', scheme: action.scheme || 'HTTP' }) as HTTPGetAction;
 
 export type ProbeName = 'livenessProbe' | 'readinessProbe' | 'startupProbe';
 
