@@ -4,7 +4,7 @@ import type { Size, Workload } from './scheduling-rows.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
 const WRITES =
-  'creating a pod and its binding share the thread with the scheduler, and so do those of its Events that are written before the last pod has its node (none waits longer than 5 s)';
+  'creating a pod and its binding share the thread with the scheduler, and so do those of its Events that are written before the last pod has its node (none waits longer than 10 s)';
 
 /** 4 of them leave 400m of a node's 4 CPUs. */
 const LOW: PodSpec = {
