@@ -5,12 +5,16 @@ import type { Revision, Stored } from './storage.ts';
 const REVISIONS = 16; // create and mod revision, each a little-endian double: exact up to 2^53
 
 /** create revision, mod revision, value. */
-export function encodeStored({ createRevision, modRevision, value }: Stored): Buffer {
-  const bytes = Buffer.allocUnsafe(REVISIONS + value.length);
-  bytes.writeDoubleLE(createRevision, 0);
-  bytes.writeDoubleLE(modRevision, 8);
-  bytes.set(value, REVISIONS);
+export function encodeStored(stored: Stored): Buffer {
+  const bytes = Buffer.allocUnsafe(REVISIONS + stored.value.length);
+  writeStored(stored, bytes, 0);
   return bytes;
+}
+
+function writeStored({ createRevision, modRevision, value }: Stored, bytes: Buffer, offset: number): void {
+  bytes.writeDoubleLE(createRevision, offset);
+  bytes.writeDoubleLE(modRevision, offset + 8);
+  bytes.set(value, offset + REVISIONS);
 }
 
 /** The value is a copy: `bytes` may be reused by its owner. */
@@ -22,10 +26,13 @@ export function decodeStored(key: string, bytes: Buffer): Stored {
 
 /** length of the key (2 bytes), key, and what stood there before, if anything did. */
 export function encodeRecord({ key, before }: Omit<LogRecord, 'revision'>): Buffer {
-  const name = Buffer.from(key);
-  const length = Buffer.allocUnsafe(2);
-  length.writeUInt16LE(name.length);
-  return Buffer.concat(before ? [length, name, encodeStored(before)] : [length, name]);
+  const length = Buffer.byteLength(key);
+  const end = 2 + length;
+  const bytes = Buffer.allocUnsafe(before ? end + REVISIONS + before.value.length : end);
+  bytes.writeUInt16LE(length, 0);
+  bytes.write(key, 2);
+  if (before) writeStored(before, bytes, end);
+  return bytes;
 }
 
 /** undefined when its key is not under `prefix`: then nothing is copied. */
