@@ -17,7 +17,18 @@ import { WriteBarrier } from './write-barrier.ts';
 /** Source: garbage collector, absentOwnerCache. */
 const MOST_NOTES = 500;
 
-const idOf = (kind: Kind): string => `${apiVersionOf(kind)}/${kind.plural}`;
+/** Asked of each change of any kind: put together once. */
+const ids = new WeakMap<Kind, string>();
+
+function idOf(kind: Kind): string {
+  let id = ids.get(kind);
+  if (id === undefined) {
+    id = `${apiVersionOf(kind)}/${kind.plural}`;
+    ids.set(kind, id);
+  }
+  return id;
+}
+
 const keyFor = ({ kind, key }: AnyObjectRef): string => `${idOf(kind)}|${key}`;
 
 interface Followed {

@@ -111,7 +111,8 @@ const withoutVersion = ({ metadata }: KubeObject): object => ({
 
 function ownersTouched(spec: Spec, { main, later }: Listening, { now, before }: Touched): void {
   const owner = now && ownerKeyOf(spec.reconciles, now);
-  const former = before && ownerKeyOf(spec.reconciles, before);
+  const isSameOwner = now && now.metadata.ownerReferences === before?.metadata.ownerReferences;
+  const former = isSameOwner ? owner : before && ownerKeyOf(spec.reconciles, before);
   if (now && before && owner === former && isSame(now, before) && spec.whenOwned?.(now, before) === false) return;
   if (owner !== undefined) later(owner);
   if (former !== undefined && former !== owner) later(former);

@@ -42,10 +42,11 @@ export const namespaceController = defineController({
       if (now?.metadata.deletionTimestamp) yield { kind, key };
       return;
     }
+    if (now) return;
     const { namespace = '' } = before?.metadata ?? {};
     const namespaces = kinds.byResource('', 'v1', 'namespaces');
     // Something has gone from a namespace that waits for that.
-    if (!now && namespaces && cached(namespaces)?.get(namespace)?.metadata.deletionTimestamp)
+    if (namespaces && cached(namespaces)?.get(namespace)?.metadata.deletionTimestamp)
       yield { kind: namespaces, key: namespace };
   },
 

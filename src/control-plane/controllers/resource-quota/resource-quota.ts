@@ -41,13 +41,13 @@ export const resourceQuotaController = defineController({
     { apiGroups: [''], resources: ['resourcequotas/status'], verbs: ['update'] },
   ],
 
-  *affects(change: AnyKindChange, { kinds, cached }): Iterable<AnyObjectRef> {
-    const { kind, key, now, before } = change;
+  *affects({ kind, key, now, before }: AnyKindChange, { kinds, cached }): Iterable<AnyObjectRef> {
     if (isQuotas(kind) && now && !isEqual(specOf(now), specOf(before))) yield { kind, key };
+    if (!before || isClasses(kind)) return; // what is new was charged when it was let in
     const quotas = kinds.byResource('', 'v1', 'resourcequotas');
-    const { namespace = '' } = (before ?? now)!.metadata;
+    const { namespace = '' } = before.metadata;
     const concerned = (quotas && cached(quotas)?.inNamespace(namespace)) ?? [];
-    if (concerned.length === 0 || isClasses(kind) || !mayFree(change)) return; // to ask for the quotas costs less than to count
+    if (concerned.length === 0 || !mayFree({ kind, now, before })) return; // to ask for the quotas costs less than to count
     const evaluator = evaluatorOf(kind, aroundClaims({ kinds, cached }));
     for (const quota of concerned) {
       if (!namesUsed(quota as ResourceQuota, evaluator)) continue;
@@ -73,9 +73,8 @@ export const resourceQuotaController = defineController({
 
 const specOf = (quota: KubeObject | undefined): unknown => (quota as ResourceQuota | undefined)?.spec;
 
-/** What is new was charged when it was let in; what goes, or changes what it uses, may leave something behind. */
-function mayFree({ kind, now, before }: AnyKindChange): boolean {
-  if (!before) return false;
+/** What goes, or changes what it uses, may leave something behind. */
+function mayFree({ kind, now, before }: Pick<AnyKindChange, 'kind' | 'now'> & { before: KubeObject }): boolean {
   if (!now) return true;
   const evaluator = evaluatorOf(kind);
   if (evaluator.handles({ verb: 'update', subresource: 'status', next: now, current: before })) return true;
