@@ -3,18 +3,11 @@
  * who asks after a pause waits for two looks. Source: metrics-server, which this takes the place of.
  */
 import type { Node, Pod } from '#api/generated/schema.ts';
-import { formatQuantity } from '#api/machinery/quantity.ts';
-import { timestampOf } from '#api/machinery/timestamp.ts';
-import {
-  METRICS_GROUP,
-  METRICS_VERSION,
-  type NodeMetrics,
-  type PodMetrics,
-  type UsageAmounts,
-} from '#api/metrics/v1beta1/resource-metrics.ts';
+import type { NodeMetrics, PodMetrics } from '#api/metrics/v1beta1/resource-metrics.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import type { ContainerReading, NodeSample, Reading } from './node-sample.ts';
+import type { NodeSample } from './node-sample.ts';
+import { type Looks, nodeMetricsOf, podMetricsOf } from './usage-figures.ts';
 
 export interface ResourceMetricsOptions {
   clock: Clock;
@@ -25,11 +18,6 @@ export interface ResourceMetricsOptions {
   pod(key: string): Pod | undefined;
   /** undefined: the node has nothing to say. Rejects when it cannot be reached. */
   scrape(node: Node): Promise<NodeSample | undefined>;
-}
-
-interface Looks {
-  before: NodeSample | undefined;
-  last: NodeSample;
 }
 
 const EVERY_MS = 15_000;
@@ -51,42 +39,14 @@ export class ResourceMetrics {
 
   async nodes(): Promise<NodeMetrics[]> {
     await this.#watched();
-    return this.#options.nodes().flatMap(({ metadata: { name, labels } }): NodeMetrics[] => {
-      const { before, last } = this.#looks.get(name) ?? {};
-      const measured = measure(before?.node, last?.node);
-      if (!measured) return [];
-      return [{ ...HEAD, kind: 'NodeMetrics', metadata: this.#metadata({ name, labels }), ...measured }];
-    });
+    const { nodes, clock } = this.#options;
+    return nodes().flatMap((node) => nodeMetricsOf(node, this.#looks.get(node.metadata.name), clock.now()));
   }
 
   async pods(): Promise<PodMetrics[]> {
     await this.#watched();
-    return [...this.#looks.values()].flatMap((looks) => this.#podsOf(looks));
-  }
-
-  #podsOf({ before, last }: Looks): PodMetrics[] {
-    const earlier = new Map((before?.containers ?? []).map((each) => [idOf(each), each]));
-    const byPod = new Map<string, ContainerReading[]>();
-    for (const each of last.containers) {
-      const key = `${each.namespace}/${each.pod}`;
-      byPod.set(key, [...(byPod.get(key) ?? []), each]);
-    }
-    return [...byPod].flatMap(([key, readings]): PodMetrics[] => {
-      const pod = this.#options.pod(key);
-      const measured = readings.map((each) => ({ name: each.name, ...measure(earlier.get(idOf(each)), each) }));
-      const [first] = measured;
-      // A pod of which one container is not known yet would look smaller than it is.
-      if (!pod || !first?.timestamp || measured.some(({ usage }) => !usage)) return [];
-      const { name, namespace, labels } = pod.metadata;
-      const { timestamp, window = '' } = first;
-      const containers = measured.flatMap(({ name: container, usage }) => (usage ? [{ name: container, usage }] : []));
-      const metadata = this.#metadata({ name, namespace, labels });
-      return [{ ...HEAD, kind: 'PodMetrics', metadata, timestamp, window, containers }];
-    });
-  }
-
-  #metadata<T extends { labels?: Record<string, string> | undefined }>({ labels, ...who }: T) {
-    return { ...who, creationTimestamp: timestampOf(this.#options.clock.now()), ...(labels && { labels }) } as never;
+    const { pod, clock } = this.#options;
+    return [...this.#looks.values()].flatMap((looks) => podMetricsOf(looks, { pod, nowMs: clock.now() }));
   }
 
   #watched(): Promise<void> {
@@ -134,38 +94,3 @@ export class ResourceMetrics {
     this.#looks = new Map(next.filter((each) => each !== undefined));
   }
 }
-
-const HEAD = { apiVersion: `${METRICS_GROUP}/${METRICS_VERSION}` } as const;
-
-const idOf = ({ namespace, pod, name }: ContainerReading): string => `${namespace}/${pod}/${name}`;
-
-interface Measured {
-  timestamp: string;
-  window: string;
-  usage: UsageAmounts;
-}
-
-/** A container that began between two looks is measured from its beginning, once it has run for a while. */
-function measure(
-  before: Reading | undefined,
-  last: (Reading & { startMs?: number | undefined }) | undefined,
-): Measured | undefined {
-  if (!last) return undefined;
-  const isSame = before !== undefined && last.cpuSeconds >= before.cpuSeconds && last.atMs > before.atMs;
-  const began = last.startMs !== undefined && (!before || last.startMs > before.atMs) ? last.startMs : undefined;
-  const from = began !== undefined ? { atMs: began, cpuSeconds: 0 } : isSame ? before : undefined;
-  if (!from || last.atMs <= from.atMs) return undefined;
-  const windowMs = last.atMs - from.atMs;
-  const nanoCores = Math.max(0, Math.round(((last.cpuSeconds - from.cpuSeconds) / windowMs) * 1e12));
-  return {
-    timestamp: timestampOf(last.atMs),
-    window: `${Number((windowMs / 1000).toFixed(3))}s`,
-    usage: { cpu: `${nanoCores}n`, memory: memoryText(last.memoryBytes) },
-  };
-}
-
-/** In kibibytes, as metrics-server says it. */
-const memoryText = (bytes: number): string =>
-  bytes % 1024 === 0
-    ? `${bytes / 1024}Ki`
-    : formatQuantity({ nanos: BigInt(Math.round(bytes)) * 1_000_000_000n, format: 'BinarySI' });
