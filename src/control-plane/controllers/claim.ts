@@ -51,7 +51,7 @@ export interface Claim {
   ownerKind: Kind;
   selector: LabelSelector | undefined;
   kind: Kind;
-  /** What an adopted one gets. */
+  /** What an adopted one gets, and one that is let go loses: nobody else would take it away. */
   finalizers?: readonly string[];
   /** All that the owner controls. */
   own: readonly KubeObject[];
@@ -109,8 +109,14 @@ async function adopt(claim: Claim, object: KubeObject): Promise<KubeObject | und
 }
 
 async function release(claim: Claim, object: KubeObject): Promise<void> {
-  const { uid } = claim.owner.metadata;
-  const patch = { metadata: { ownerReferences: [{ $patch: 'delete', uid }], uid: object.metadata.uid } };
+  const { finalizers, owner } = claim;
+  const patch = {
+    metadata: {
+      ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }],
+      ...(finalizers && { '$deleteFromPrimitiveList/finalizers': finalizers }),
+      uid: object.metadata.uid,
+    },
+  };
   try {
     await claim.patch(object, patch);
   } catch (error) {

@@ -91,6 +91,21 @@ test('a deleted pod ends within its grace', async () => {
   expect(cluster.list(Pod)).toEqual([]);
 });
 
+test('of a deleted pod that somebody holds it is said how it has ended', async () => {
+  await using cluster = await startCluster();
+  await withNodes(cluster, 1);
+  await cluster.create(Pod, pod('held', on('paper-1'), { finalizers: ['example.com/hold'] }));
+  await cluster.passes(2_000);
+  await cluster.delete(Pod, 'default/held');
+  await cluster.passes(1_000);
+  const { metadata, status } = cluster.get(Pod, 'default/held') ?? {};
+  expect(metadata?.deletionGracePeriodSeconds).toBe(0);
+  expect(status).toMatchObject({ phase: 'Failed', containerStatuses: [{ state: { terminated: { exitCode: 143 } } }] });
+  const resourceVersion = metadata?.resourceVersion;
+  await cluster.passes(60_000);
+  expect(cluster.get(Pod, 'default/held')?.metadata.resourceVersion).toBe(resourceVersion);
+});
+
 for (const { exitCode, phase } of [
   { exitCode: '0', phase: 'Succeeded' },
   { exitCode: '3', phase: 'Failed' },

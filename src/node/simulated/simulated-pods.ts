@@ -1,5 +1,6 @@
 /** The pods of simulated nodes: brought to Running on paper, ended when they are deleted, and what their data says between. */
 import { Pod } from '#api/core/v1/pod.ts';
+import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { PodStatus } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
@@ -10,6 +11,7 @@ import { behaviourOf } from './pod-behaviour.ts';
 import { nextStep } from './pod-life.ts';
 import { addressOf } from './simulated-node.ts';
 import type { Member } from './simulated-nodes.ts';
+import { endedStatus, type PodTimes } from './simulated-pod.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 
 export interface SimulatedPodsServices {
@@ -28,6 +30,8 @@ export interface SimulatedPodsServices {
 }
 
 const DEFAULT_STOP_MS = 200;
+/** The exit code of a program that SIGTERM has ended. */
+const TERMINATED = 143;
 /** Start and stop times vary by this much of themselves. */
 const JITTER = 0.5;
 
@@ -113,19 +117,29 @@ export class SimulatedPods {
     const pod = pods.get(key);
     const member = pod && this.#runningOn(pod);
     if (!pod || !member) return;
-    const nowMs = clock.now();
-    const step = nextStep(pod, behaviourOf(pod, member.rules), { nowMs, vary: (ms) => ms });
+    const step = nextStep(pod, behaviourOf(pod, member.rules), { nowMs: clock.now(), vary: (ms) => ms });
     if (!step) return;
     if (pod.status?.phase === 'Running' && step.afterMs > 0) return this.#look(key, pod); // it is another step by now
-    const podIP = this.#addresses.take(member.index, key);
-    await this.#write(pod, step.status({ nowMs, hostIP: addressOf(member.index), podIP }));
+    await this.#write(pod, step.status(this.#times(key, member)));
+  }
+
+  #times(key: string, { index }: Member): PodTimes {
+    return {
+      nowMs: this.#services.clock.now(),
+      hostIP: addressOf(index),
+      podIP: this.#addresses.take(index, key),
+    };
   }
 
   async #end(key: string): Promise<void> {
     const { pods, client } = this.#services;
     const pod = pods.get(key);
-    if (!pod?.metadata.deletionTimestamp || !this.#runningOn(pod)) return;
-    const { name, namespace = '', uid } = pod.metadata;
+    const member = pod && this.#runningOn(pod);
+    if (!pod?.metadata.deletionTimestamp || !member) return;
+    const { name, namespace = '', uid, finalizers } = pod.metadata;
+    // Who holds it may wait for its phase, as a Job does; of others nobody would see it.
+    if (finalizers?.length && !isTerminal(pod))
+      await this.#write(pod, endedStatus(pod, this.#times(key, member), TERMINATED));
     await client.delete(Pod, { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
   }
 

@@ -3,6 +3,7 @@ import { Job } from '#api/batch/v1/job.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { Job as JobObject, Submitted } from '#api/generated/schema.ts';
+import { keyOf } from '#api/machinery/object.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
@@ -280,6 +281,18 @@ test('its pods go when it is deleted, whether with it or left behind', async () 
     const left = cluster.get(Pod, `default/${pod?.metadata.name}`);
     expect(left?.metadata.finalizers ?? []).toEqual([]);
   }
+});
+
+test('a pod that loses all its labels is let go whole: nothing of its Job keeps it from going', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  await cluster.create(Job, job());
+  await cluster.settles();
+  const [pod] = running(cluster);
+  await cluster.patch(Pod, keyOf(pod!), { metadata: { labels: null } });
+  await cluster.settles();
+  const { ownerReferences, finalizers } = cluster.get(Pod, keyOf(pod!))?.metadata ?? {};
+  expect({ ownerReferences, finalizers }).toEqual({ ownerReferences: undefined, finalizers: undefined });
+  expect(status(cluster)).toMatchObject({ active: 1 });
 });
 
 test('a Job that somebody else manages is left alone', async () => {
