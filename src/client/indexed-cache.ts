@@ -20,6 +20,10 @@ export class IndexedCache<T extends KubeObject> implements IndexedInformer<T> {
     return this.#cache.resourceVersion;
   }
 
+  get size(): number {
+    return this.#cache.size;
+  }
+
   get(key: ObjectKey): T | undefined {
     return this.#cache.get(key);
   }

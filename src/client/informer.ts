@@ -8,6 +8,8 @@ export interface Informer<T extends KubeObject> {
   get(key: ObjectKey): T | undefined;
   /** Frozen objects in no promised order. */
   list(): T[];
+  /** How many `list` gives. */
+  readonly size: number;
   inNamespace(namespace: string): T[];
   /** Those that `indexKeys` gives this key for. The index is made when it is asked for first, and belongs to the function: keep one. */
   by(indexKeys: IndexKeys<T>, indexKey: string): T[];

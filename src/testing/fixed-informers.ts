@@ -59,6 +59,9 @@ export function fixedInformers(objects: readonly KubeObject[] = []): FixedInform
         onChange: (listener) => cache.onChange(listener),
         onProgress: (listener) => cache.onProgress(listener),
         hasSynced: true,
+        get size() {
+          return cache.size;
+        },
         resourceVersion: cache.resourceVersion,
       };
     },

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Node } from '#api/core/v1/node.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
+import { startControllers } from '../start-controllers.ts';
 import { nodeTtl, secondsOf, stepAfter, TTL } from './node-ttl.ts';
 
 const ttls = (cluster: TestCluster): Record<string, string[]> => {
@@ -33,6 +34,20 @@ test('kubelets look less often when there are many nodes, and again as often onl
   await cluster.patch(Node, 'n0', { metadata: { labels: { seen: 'twice' } } });
   await cluster.settles();
   expect(Object.keys(ttls(cluster))).toEqual(['0']);
+});
+
+test('of many nodes at once each is told once, for as many as there are', async () => {
+  await using cluster = await startCluster();
+  await join(cluster, 0, 101);
+  const told: (string | undefined)[] = [];
+  cluster.run('ttl-controller', (services) => {
+    services.informers!.for(Node).onChange(({ now, before }) => {
+      if (before) told.push(now?.metadata.annotations?.[TTL]);
+    });
+    return startControllers({ controllers: [nodeTtl()], ...services });
+  });
+  await cluster.settles();
+  expect(told).toEqual(Array.from({ length: 101 }, () => '15'));
 });
 
 test.each([

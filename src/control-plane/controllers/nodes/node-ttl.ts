@@ -25,20 +25,15 @@ export function stepAfter(step: number, nodes: number): number {
 export const secondsOf = (step: number): number => STEPS[step]!.seconds;
 
 export function nodeTtl() {
-  const nodes = new Set<string>();
   let step = 0;
-  const follow = () => {
-    step = stepAfter(step, nodes.size);
-  };
 
   return defineController({
     name: 'ttl-controller',
     reconciles: Node,
     writes: { patch: [Node] },
 
-    async reconcile({ metadata: { name, annotations } }, { api }) {
-      nodes.add(name);
-      follow();
+    async reconcile({ metadata: { name, annotations } }, { api, cached }) {
+      step = stepAfter(step, cached(Node).size);
       const ttl = `${secondsOf(step)}`;
       if (annotations?.[TTL] === ttl) return settled;
       const patch = { metadata: { annotations: { [TTL]: ttl } } };
@@ -46,9 +41,8 @@ export function nodeTtl() {
       return settled;
     },
 
-    async gone({ key }) {
-      nodes.delete(key);
-      follow();
+    async gone({ cached }) {
+      step = stepAfter(step, cached(Node).size);
       return settled;
     },
   });
