@@ -18,6 +18,7 @@ export function schedulerView(
     for (const pod of pods) snapshot.putPod({ ...pod, spec: { ...pod.spec, nodeName } });
   return {
     nodes: snapshot.nodes,
+    versions: snapshot.versions,
     nowMs: 0,
     nodeNamed: (name) => snapshot.node(name),
     cached<T extends KubeObject>(kind: Kind<T>) {

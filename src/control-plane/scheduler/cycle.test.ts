@@ -84,6 +84,9 @@ const viewOf = (snapshot: Snapshot): ClusterView => ({
   get nodes() {
     return snapshot.nodes;
   },
+  get versions() {
+    return snapshot.versions;
+  },
   nodeNamed: (name) => snapshot.node(name),
   cached: () => nothingCached,
   tally: (key, make) => snapshot.tally(key, make),

@@ -5,10 +5,11 @@ import type { Extender } from './define-extender.ts';
 import type { ClusterView, Plugin } from './define-plugin.ts';
 import { definePlugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Answers, RememberedAnswers } from './remembered-answers.ts';
 import { pointsOf } from './points.ts';
-import { bestOf, scoresOf, totalsOf } from './scoring.ts';
-import { type FilterOf, filtersOf, type RefusedOn, refusedAt, refusedOn, type States, Trial } from './trial.ts';
+import type { RememberedAnswers } from './remembered-answers.ts';
+import { bestOf, totalsOf } from './scoring.ts';
+import { type Filtering, type Found, search, trialWith } from './search.ts';
+import { type FilterOf, filtersOf, type RefusedOn, type States, type Trial } from './trial.ts';
 import { type Refused, unresolvable } from './verdict.ts';
 
 /** Why a pod fits nowhere. */
@@ -49,14 +50,14 @@ export async function decide(pod: Pod, cluster: ClusterView, options: CycleOptio
   const { states } = prepared;
   const found =
     (await onNominated(pod, cluster, { prepared, ...options })) ??
-    (await filterAll(pod, { prepared, nodes: cluster.nodes, ...options }));
+    (await filterAll(pod, cluster, { prepared, ...options }));
   const { feasible, looked, answers, places } = found;
   if (feasible.length === 0) return { refusal: refusalAfter(pod, cluster, { ...options, prepared, found }), looked };
   if (feasible.length === 1) return { nodeName: (feasible[0] as NodeInfo).node.metadata.name, states, looked };
-  const remembered = answers && places.length === feasible.length && { remembered: { answers, places } };
-  const given = scoresOf(pod, feasible, { plugins: options.plugins, cluster, states, ...remembered });
+  const remembered = answers && places.length === feasible.length ? { answers, places } : undefined;
   const further = await furtherScores(pod, feasible, options.extenders);
-  const best = bestOf(feasible, totalsOf(given, feasible.length, further), options.random);
+  const totals = totalsOf(pod, feasible, { plugins: options.plugins, cluster, states, remembered, further });
+  const best = bestOf(feasible, totals, options.random);
   return { nodeName: best.node.metadata.name, states, looked };
 }
 
@@ -102,93 +103,18 @@ function candidatesOf({ nodes, nodeNamed }: ClusterView, only: ReadonlySet<strin
   return [...only].flatMap((name) => nodeNamed(name) ?? []);
 }
 
-interface Found {
-  feasible: readonly NodeInfo[];
-  /** And by whom each; mostly nobody wants to know. */
-  refused: NodeInfo[];
-  refusals: RefusedOn[];
-  looked: number;
-  answers: Answers | undefined;
-  /** Of the feasible ones, where there are answers. */
-  places: number[];
-}
-
-type Filtering = CycleOptions & { prepared: PreparedAll };
-
 /** Room was made for it there: if it fits there now, nothing else is looked at. */
 async function onNominated(pod: Pod, cluster: ClusterView, options: Filtering): Promise<Found | undefined> {
   const name = pod.status?.nominatedNodeName;
   const info = name ? cluster.nodeNamed(name) : undefined;
   if (!info || !options.prepared.candidates.includes(info)) return undefined;
   const only = { ...options.prepared, candidates: [info] };
-  const found = await filterAll(pod, { ...options, prepared: only, nodes: cluster.nodes });
+  const found = await filterAll(pod, cluster, { ...options, prepared: only });
   return found.feasible.length > 0 ? { ...found, looked: 0 } : undefined;
 }
 
-/** So many nodes are looked at between two looks at the clock. */
-const NODES_AT_ONCE = 64;
-
-async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeInfo[] }): Promise<Found> {
-  const { candidates, filters } = options.prepared;
-  const isWhole = candidates === options.nodes && candidates.length > FEW_NODES;
-  const answers = isWhole ? options.remembered?.about(pod, candidates, options.plugins) : undefined;
-  const kept = answers ? filters.slice(0, signing(filters)) : NO_FILTERS;
-  const enough = howManyAreEnough(candidates.length, options.percentageOfNodesToScore);
-  const feasible = new Array<NodeInfo>(enough); // at once as long as it mostly gets, as it is made for every pod
-  const places = new Array<number>(enough);
-  let fitting = 0;
-  const refused: NodeInfo[] = [];
-  const refusals: RefusedOn[] = [];
-  let place = options.startAt % candidates.length;
-  let looked = 0;
-  for (; looked < candidates.length && fitting < enough; looked++) {
-    const node = candidates[place] as NodeInfo;
-    const answer =
-      (answers
-        ? (answers.refusedAt(place, pod, { node, filters: kept }) ??
-          refusedAt(place, pod, { node, filters, first: kept.length }))
-        : refusedOn(pod, node, filters)) ??
-      (options.nominatedOn && refusedBeside(options.nominatedOn(node.node.metadata.name), pod, { node, filters }));
-    if (answer) {
-      refused.push(node);
-      refusals.push(answer);
-    } else {
-      feasible[fitting] = node;
-      places[fitting++] = place;
-    }
-    place = place + 1 === candidates.length ? 0 : place + 1;
-    if (looked % NODES_AT_ONCE !== NODES_AT_ONCE - 1) continue;
-    const pause = options.breathe();
-    if (pause) await pause;
-  }
-  feasible.length = fitting;
-  places.length = fitting;
-  return withoutRefused(pod, { feasible, refused, refusals, looked, answers, places }, options.extenders);
-}
-
-const NO_FILTERS: readonly FilterOf[] = [];
-
-/** How many of the first ones. */
-function signing(filters: readonly FilterOf[]): number {
-  const first = filters.findIndex(({ plugin }) => !plugin.sign);
-  return first < 0 ? filters.length : first;
-}
-
-/** Where it fits by itself, with the pods that room was made for, if they are of no lower priority: they may come. */
-function refusedBeside(
-  nominated: readonly Pod[],
-  pod: Pod,
-  { node, filters }: { node: NodeInfo; filters: readonly FilterOf[] },
-): RefusedOn | undefined {
-  if (nominated.length === 0) return undefined;
-  const counting = countingNominated(nominated, pod);
-  return counting.reduce((trial, other) => trial.with(other), new Trial(pod, node, filters)).refused();
-}
-
-const countingNominated = (nominated: readonly Pod[], pod: Pod): Pod[] =>
-  nominated.filter(
-    ({ metadata, spec }) => metadata.uid !== pod.metadata.uid && (spec.priority ?? 0) >= (pod.spec.priority ?? 0),
-  );
+const filterAll = async (pod: Pod, cluster: ClusterView, options: Filtering): Promise<Found> =>
+  withoutRefused(pod, await search(pod, cluster, options), options.extenders);
 
 /** Nobody knows what would help a pod that one has refused: every change may. */
 const anyExtender = definePlugin({ name: 'Extender' });
@@ -215,15 +141,6 @@ async function furtherScores(pod: Pod, nodes: readonly NodeInfo[], extenders: re
     sums = nodes.map((_, index) => (sums?.[index] ?? 0) + (scores[index] ?? 0));
   }
   return sums;
-}
-
-const FEW_NODES = 100;
-
-/** Of many nodes a share is looked at: enough to choose well. Source: "Scheduler Performance Tuning", percentageOfNodesToScore. */
-function howManyAreEnough(count: number, percentage = 0): number {
-  if (count < FEW_NODES) return count;
-  const percent = percentage || Math.max(5, 50 - Math.floor(count / 125));
-  return percent >= 100 ? count : Math.max(FEW_NODES, Math.floor((count * percent) / 100));
 }
 
 function refusalAfter(pod: Pod, cluster: ClusterView, options: Filtering & { found: Found }): Refusal {
@@ -270,7 +187,4 @@ function refusedByOne(
 
 const trialOver =
   (pod: Pod, filters: readonly FilterOf[], nominatedOn: CycleOptions['nominatedOn']) => (node: NodeInfo) =>
-    countingNominated(nominatedOn?.(node.node.metadata.name) ?? [], pod).reduce(
-      (trial, other) => trial.with(other),
-      new Trial(pod, node, filters),
-    );
+    trialWith(nominatedOn?.(node.node.metadata.name) ?? [], pod, { node, filters });

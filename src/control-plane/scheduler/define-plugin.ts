@@ -20,6 +20,8 @@ export { fits, unresolvable, unschedulable } from './verdict.ts';
 /** The cluster as of one scheduling cycle: nothing of it changes while a pod is decided on. */
 export interface ClusterView {
   nodes: readonly NodeInfo[];
+  /** By place in `nodes`: another number when another NodeInfo is there. To compare them takes no look at the nodes. */
+  versions: Readonly<Uint32Array>;
   /** What time it is, in ms. */
   nowMs: number;
   nodeNamed(name: string): NodeInfo | undefined;
@@ -159,8 +161,8 @@ export interface PluginSpec<State> {
   score?(pod: Pod, node: NodeInfo, state: State, place?: number): number;
   /** Scores are brought to 0…100, the best 100; without it they are so already. */
   prefer?: 'lower' | 'higher';
-  /** In place of `prefer`: scores of all nodes in their order, to 0…100. */
-  normalize?(scores: readonly number[], nodes: readonly NodeInfo[], state: State): number[];
+  /** In place of `prefer`: brings the scores of all nodes, in their order, to 0…100, where they are. */
+  normalize?(scores: Float64Array, nodes: readonly NodeInfo[], state: State): void;
   /** From here on the pod counts as placed. */
   reserve?(pod: Pod, nodeName: string, state: State): Verdict;
   /** It came to nothing after all: the pod is tried again when this is done. Must be able to follow a `reserve` that did not happen. */

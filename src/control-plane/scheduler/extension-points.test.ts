@@ -31,10 +31,7 @@ function spy(name: string, calls: string[], only: Partial<Plugin> = {}): Plugin 
     filter: says('filter', fits),
     prepareScore: says('preScore', undefined),
     score: says('score', 1),
-    normalize: (scores) => {
-      calls.push(`${name} normalize`);
-      return [...scores];
-    },
+    normalize: says('normalize', undefined),
     reserve: says('reserve', fits),
     unreserve: says('unreserve', undefined),
     permit: says('permit', fits),

@@ -172,6 +172,10 @@ class FollowedView implements ClusterView {
     return this.#snapshot.nodes;
   }
 
+  get versions(): Readonly<Uint32Array> {
+    return this.#snapshot.versions;
+  }
+
   get nowMs(): number {
     return this.#clock.now();
   }

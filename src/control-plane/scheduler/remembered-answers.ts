@@ -1,11 +1,12 @@
 /**
  * What plugins have said of nodes, kept for the next pods that ask the same: most pods are one of many of a template. An answer
- * holds as long as the node and what is placed on it are the same, which a NodeInfo is or is not: a placement makes another one.
- * Kept are only answers of plugins that say what of a pod they depend on (`sign`), and of filters only those before the first
- * that does not. Compare KEP-5598, opportunistic batching.
+ * holds as long as the node and what is placed on it are the same: a placement makes another NodeInfo, which the version of its
+ * place tells without a look at hundreds of them. Kept are only answers of plugins that say what of a pod they depend on (`sign`),
+ * and of filters only those before the first that does not. Compare KEP-5598, opportunistic batching.
  */
 import type { Pod } from '#api/core/v1/pod.ts';
-import type { Plugin } from './define-plugin.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { ClusterView, Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
 import { pointsOf, type With } from './points.ts';
 import { type FilterOf, type RefusedOn, refusedOn } from './trial.ts';
@@ -13,75 +14,98 @@ import { type FilterOf, type RefusedOn, refusedOn } from './trial.ts';
 /** So many different pods are remembered; each takes about 50 bytes a node. */
 const MOST_DIFFERENT = 32;
 
+interface Signed {
+  /** Plugins of two profiles may sign alike and answer differently. */
+  schedulerName: string | undefined;
+  parts: readonly unknown[];
+}
+
 export class RememberedAnswers {
   readonly #answers = new Map<string, Answers>();
+  /** What was asked for last is mostly asked for again. */
+  #latest: { signed: Signed; answers: Answers } | undefined;
   #nodes: readonly NodeInfo[] | undefined;
 
-  /** Places are those in this list, which may be changed but not exchanged for another one. */
-  about(pod: Pod, nodes: readonly NodeInfo[], plugins: readonly Plugin[]): Answers {
+  /** By places in the list of the cluster's nodes, as long as it is the same list. */
+  about(pod: Pod, { nodes, versions }: Pick<ClusterView, 'nodes' | 'versions'>, plugins: readonly Plugin[]): Answers {
     if (nodes !== this.#nodes) {
       this.#answers.clear();
+      this.#latest = undefined;
       this.#nodes = nodes;
     }
-    const key = signatureOf(pod, plugins);
-    const known = this.#answers.get(key);
-    const answers = known ?? new Answers(nodes.length);
-    if (known) this.#answers.delete(key);
+    const signed = { schedulerName: pod.spec.schedulerName, parts: signedParts(pod, plugins) };
+    if (!this.#latest || !isEqual(signed, this.#latest.signed))
+      this.#latest = { signed, answers: this.#answersTo(signed, versions) };
+    return this.#latest.answers;
+  }
+
+  #answersTo(signed: Signed, versions: ClusterView['versions']): Answers {
+    const key = JSON.stringify(signed);
+    const answers = this.#answers.get(key) ?? new Answers(versions);
+    this.#answers.delete(key);
     this.#answers.set(key, answers);
     if (this.#answers.size > MOST_DIFFERENT) this.#answers.delete(this.#answers.keys().next().value as string);
     return answers;
   }
 }
 
-/** Plugins of two profiles may sign alike and answer differently. */
-function signatureOf(pod: Pod, plugins: readonly Plugin[]): string {
+function signedParts(pod: Pod, plugins: readonly Plugin[]): unknown[] {
   const { sign } = pointsOf(plugins);
   const parts = new Array<unknown>(sign.length);
   for (let i = 0; i < sign.length; i++) parts[i] = (sign[i] as With<'sign'>).sign(pod);
-  return JSON.stringify([pod.spec.schedulerName, parts]);
+  return parts;
 }
 
 /** About one sort of pods; by the places of the nodes. */
 export class Answers {
-  /** The nodes that were meant. */
-  readonly #filtered: (NodeInfo | undefined)[];
+  readonly #versions: ClusterView['versions'];
+  /** The versions of the nodes that were meant. */
+  readonly #filtered: Uint32Array;
+  readonly #scored: Uint32Array;
   readonly #refused: (RefusedOn | undefined)[];
-  readonly #scored: (NodeInfo | undefined)[];
   readonly #scores = new Map<Plugin, Float64Array>();
 
-  constructor(count: number) {
-    this.#filtered = new Array<NodeInfo | undefined>(count).fill(undefined);
-    this.#refused = new Array<RefusedOn | undefined>(count).fill(undefined);
-    this.#scored = new Array<NodeInfo | undefined>(count).fill(undefined);
+  constructor(versions: ClusterView['versions']) {
+    this.#versions = versions;
+    this.#filtered = new Uint32Array(versions.length);
+    this.#scored = new Uint32Array(versions.length);
+    this.#refused = new Array<RefusedOn | undefined>(versions.length).fill(undefined);
   }
 
   /** By the filters that sign. */
   refusedAt(place: number, pod: Pod, { node, filters }: { node: NodeInfo; filters: readonly FilterOf[] }) {
-    if (this.#filtered[place] !== node) {
+    const version = this.#versions[place] as number;
+    if (this.#filtered[place] !== version) {
       this.#refused[place] = refusedOn(pod, node, filters);
-      this.#filtered[place] = node;
+      this.#filtered[place] = version;
     }
     return this.#refused[place];
   }
 
-  /** Of plugins that sign, in the order of `places`; each list before it is normalised. */
-  scoresAt(
-    places: readonly number[],
+  /** Has those that sign score the nodes that are not what they were. */
+  score(
     pod: Pod,
-    { nodes, scorers }: { nodes: readonly NodeInfo[]; scorers: readonly Scorer[] },
-  ) {
-    const kept = scorers.map(({ plugin }) => this.#keptFor(plugin));
+    nodes: readonly NodeInfo[],
+    { places, scorers }: { places: readonly number[]; scorers: readonly Scorer[] },
+  ): void {
+    const signing = scorers.filter(({ plugin }) => plugin.sign);
+    const kept = signing.map(({ plugin }) => this.#keptFor(plugin));
     for (let i = 0; i < places.length; i++) {
       const place = places[i] as number;
-      const node = nodes[i] as NodeInfo;
-      if (this.#scored[place] === node) continue;
-      for (let s = 0; s < scorers.length; s++) {
-        const { plugin, state } = scorers[s] as Scorer;
-        (kept[s] as Float64Array)[place] = plugin.score(pod, node, state);
+      const version = this.#versions[place] as number;
+      if (this.#scored[place] === version) continue;
+      for (let s = 0; s < signing.length; s++) {
+        const { plugin, state } = signing[s] as Scorer;
+        (kept[s] as Float64Array)[place] = plugin.score(pod, nodes[i] as NodeInfo, state);
       }
-      this.#scored[place] = node;
+      this.#scored[place] = version;
     }
-    return new Map(scorers.map(({ plugin }, s) => [plugin as Plugin, gathered(kept[s] as Float64Array, places)]));
+  }
+
+  /** What this one, that signs, gave to the nodes at these places, before it is normalised. */
+  copyScores(plugin: Plugin, places: readonly number[], to: Float64Array): void {
+    const kept = this.#keptFor(plugin);
+    for (let i = 0; i < places.length; i++) to[i] = kept[places[i] as number] as number;
   }
 
   #keptFor(plugin: Plugin): Float64Array {
@@ -89,7 +113,7 @@ export class Answers {
     if (!scores) {
       scores = new Float64Array(this.#scored.length);
       this.#scores.set(plugin, scores);
-      this.#scored.fill(undefined);
+      this.#scored.fill(0);
     }
     return scores;
   }
@@ -99,10 +123,4 @@ export class Answers {
 export interface Scorer {
   plugin: With<'score'>;
   state: unknown;
-}
-
-function gathered(scores: Float64Array, places: readonly number[]): number[] {
-  const found = new Array<number>(places.length);
-  for (let i = 0; i < places.length; i++) found[i] = scores[places[i] as number] as number;
-  return found;
 }

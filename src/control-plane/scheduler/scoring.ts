@@ -4,7 +4,7 @@ import type { Random } from '#base/random.ts';
 import { wholeBelow } from '#base/random.ts';
 import type { ClusterView, Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
-import { pointsOf, type With } from './points.ts';
+import { pointsOf } from './points.ts';
 import type { Answers, Scorer } from './remembered-answers.ts';
 import type { States } from './trial.ts';
 
@@ -13,37 +13,49 @@ export interface Scoring {
   cluster: ClusterView;
   states: States;
   /** Kept from pods that asked the same; and where the nodes stand in them. */
-  remembered?: { answers: Answers; places: readonly number[] };
+  remembered: { answers: Answers; places: readonly number[] } | undefined;
+  /** What others than plugins give, by node. */
+  further: readonly number[] | undefined;
 }
 
-/** What one plugin makes of the nodes, in their order: 0…100 each, its weight not yet in it. */
-export interface PluginScores {
-  plugin: Plugin;
-  scores: readonly number[];
-}
+/** Used for one decision after the other: hundreds of numbers for every pod are not to be thrown away. */
+let scratch = { scores: new Float64Array(), totals: new Float64Array() };
 
-/** Of the plugins that have a say. */
-export function scoresOf(pod: Pod, nodes: readonly NodeInfo[], scoring: Scoring): PluginScores[] {
+/** Of all that have a say, with their weights, in the order of the nodes. Holds until it is called again. */
+export function totalsOf(pod: Pod, nodes: readonly NodeInfo[], scoring: Scoring): Float64Array {
+  const { remembered, further } = scoring;
   const scorers = scorersOf(pod, nodes, scoring);
-  const known = scoring.remembered?.answers.scoresAt(scoring.remembered.places, pod, {
-    nodes,
-    scorers: scorers.filter(({ plugin }) => plugin.sign),
-  });
-  return scorers.map(({ plugin, state }) => {
-    const raw = known?.get(plugin) ?? rawScores(plugin, pod, { nodes, state, places: scoring.remembered?.places });
-    return { plugin, scores: finalScores({ plugin, state }, raw, nodes) };
-  });
+  remembered?.answers.score(pod, nodes, { places: remembered.places, scorers });
+  if (scratch.totals.length !== nodes.length)
+    scratch = { scores: new Float64Array(nodes.length), totals: new Float64Array(nodes.length) };
+  const { scores, totals } = scratch;
+  if (further) totals.set(further);
+  else totals.fill(0);
+  for (const scorer of scorers) {
+    if (remembered && scorer.plugin.sign) remembered.answers.copyScores(scorer.plugin, remembered.places, scores);
+    else giveScores(scores, scorer, { pod, nodes, places: remembered?.places });
+    add(finalScores(scorer, scores, nodes), scorer.plugin.weight ?? 1, totals);
+  }
+  return totals;
 }
 
-/** From what a plugin gave to each node to what counts. */
-export const finalScores = (
-  { plugin, state }: Scorer,
-  raw: readonly number[],
-  nodes: readonly NodeInfo[],
-): readonly number[] => plugin.normalize?.(raw, nodes, state) ?? normalized(raw, plugin.prefer);
+function add(scores: Float64Array, weight: number, totals: Float64Array): void {
+  for (let i = 0; i < totals.length; i++) totals[i] = (totals[i] as number) + (scores[i] as number) * weight;
+}
+
+/** From what a plugin gave to each node to what counts, 0…100 each, its weight not yet in it; in place. */
+export function finalScores({ plugin, state }: Scorer, scores: Float64Array, nodes: readonly NodeInfo[]): Float64Array {
+  if (plugin.normalize) plugin.normalize(scores, nodes, state);
+  else if (plugin.prefer) normalize(scores, plugin.prefer);
+  return scores;
+}
 
 /** Those that have a say, each with what it has prepared. */
-export function scorersOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, states }: Scoring): Scorer[] {
+export function scorersOf(
+  pod: Pod,
+  nodes: readonly NodeInfo[],
+  { plugins, cluster, states }: Pick<Scoring, 'plugins' | 'cluster' | 'states'>,
+): Scorer[] {
   const scorers: Scorer[] = [];
   for (const plugin of pointsOf(plugins).score) {
     const prepared = states.get(plugin);
@@ -51,21 +63,6 @@ export function scorersOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, clust
     if (state !== 'skip') scorers.push({ plugin, state });
   }
   return scorers;
-}
-
-/** Used for one decision after the other, and not longer than until the best has been found. */
-let scratch = new Float64Array(512);
-
-/** With all weights; `further`: what others than plugins give, by node. Holds until it is called again. */
-export function totalsOf(given: readonly PluginScores[], count: number, further?: readonly number[]): Float64Array {
-  if (scratch.length < count) scratch = new Float64Array(count * 2);
-  const totals = scratch.subarray(0, count).fill(0);
-  for (const { plugin, scores } of given) {
-    const weight = plugin.weight ?? 1;
-    for (let i = 0; i < count; i++) totals[i] = (totals[i] as number) + (scores[i] as number) * weight;
-  }
-  if (further) for (let i = 0; i < count; i++) totals[i] = (totals[i] as number) + (further[i] as number);
-  return totals;
 }
 
 /** Of several that are equally good any one. */
@@ -85,30 +82,22 @@ export function bestOf(nodes: readonly NodeInfo[], totals: Float64Array, random:
   return nodes[place] as NodeInfo;
 }
 
-function rawScores(
-  plugin: With<'score'>,
-  pod: Pod,
-  { nodes, state, places }: { nodes: readonly NodeInfo[]; state: unknown; places: readonly number[] | undefined },
-): number[] {
-  const scores = new Array<number>(nodes.length);
+interface Given {
+  pod: Pod;
+  nodes: readonly NodeInfo[];
+  places: readonly number[] | undefined;
+}
+
+function giveScores(scores: Float64Array, { plugin, state }: Scorer, { pod, nodes, places }: Given): void {
   for (let i = 0; i < nodes.length; i++) scores[i] = plugin.score(pod, nodes[i] as NodeInfo, state, places?.[i]);
-  return scores;
 }
 
 /** The largest becomes 100; turned round where the lower is preferred. */
-function normalized(scores: readonly number[], prefer: Plugin['prefer']): readonly number[] {
-  if (!prefer) return scores;
-  const most = largest(scores);
-  const found = new Array<number>(scores.length);
-  for (let i = 0; i < scores.length; i++) {
-    const share = most === 0 ? 0 : Math.floor(((scores[i] as number) * 100) / most);
-    found[i] = prefer === 'lower' ? 100 - share : share;
-  }
-  return found;
-}
-
-function largest(scores: readonly number[]): number {
+function normalize(scores: Float64Array, prefer: 'lower' | 'higher'): void {
   let most = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < scores.length; i++) if ((scores[i] as number) > most) most = scores[i] as number;
-  return most;
+  for (let i = 0; i < scores.length; i++) {
+    const share = most === 0 ? 0 : Math.floor(((scores[i] as number) * 100) / most);
+    scores[i] = prefer === 'lower' ? 100 - share : share;
+  }
 }

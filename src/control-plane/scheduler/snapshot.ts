@@ -29,17 +29,25 @@ export class Snapshot {
   /** The nodes with those of different zones in turn, and where each stands. Made when nodes came or went since. */
   #list: NodeInfo[] | undefined;
   readonly #places = new Map<string, number>();
+  #versions = new Uint32Array();
   #domains: DomainsByKey | undefined;
 
   /** The list itself is changed when a pod comes or goes. */
   get nodes(): readonly NodeInfo[] {
     if (!this.#list) {
       this.#list = inTurnByZone([...this.#nodes.values()]);
+      this.#versions = new Uint32Array(this.#list.length).fill(1);
       this.#places.clear();
       this.#domains = undefined;
       for (const [place, { node }] of this.#list.entries()) this.#places.set(node.metadata.name, place);
     }
     return this.#list;
+  }
+
+  /** See `ClusterView`. */
+  get versions(): Readonly<Uint32Array> {
+    void this.nodes; // may make another list
+    return this.#versions;
   }
 
   node(name: string): NodeInfo | undefined {
@@ -148,7 +156,10 @@ export class Snapshot {
 
   #set(name: string, info: NodeInfo): void {
     this.#nodes.set(name, info);
-    if (this.#list) this.#list[this.#places.get(name) as number] = info;
+    if (!this.#list) return;
+    const place = this.#places.get(name) as number;
+    this.#list[place] = info;
+    this.#versions[place] = (this.#versions[place] as number) + 1;
   }
 }
 

@@ -149,9 +149,9 @@ function scores(
   const known = prepared && prepared !== 'skip' && 'state' in prepared ? prepared.state : undefined;
   const state = plugin.prepareScore?.(subject, cluster.nodes, cluster, known);
   if (state === 'skip') return 'skip';
-  const raw = cluster.nodes.map((info) => plugin.score?.(subject, info, state) ?? Number.NaN);
-  const normal = plugin.normalize?.(raw, cluster.nodes, state) ?? [];
-  return Object.fromEntries(cluster.nodes.map(({ node: { metadata } }, i) => [metadata.name, normal[i] ?? Number.NaN]));
+  const given = Float64Array.from(cluster.nodes, (info) => plugin.score?.(subject, info, state) ?? Number.NaN);
+  plugin.normalize?.(given, cluster.nodes, state);
+  return Object.fromEntries(cluster.nodes.map(({ node: { metadata } }, i) => [metadata.name, given[i] ?? Number.NaN]));
 }
 
 const NOWHERE = 'skip';

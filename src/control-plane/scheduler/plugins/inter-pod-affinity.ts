@@ -139,7 +139,8 @@ export const interPodAffinityWith = ({
         most = Math.max(most, score);
       }
       const range = most - least;
-      return scores.map((score) => (range === 0 ? 0 : Math.floor(((score - least) * 100) / range)));
+      for (let i = 0; i < scores.length; i++)
+        scores[i] = range === 0 ? 0 : Math.floor((((scores[i] as number) - least) * 100) / range);
     },
 
     retryWhen: [

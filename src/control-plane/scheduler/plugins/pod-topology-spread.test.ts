@@ -149,8 +149,9 @@ function scores(subject: Pod, cluster: ClusterView, plugin = podTopologySpread):
   if (state === 'skip') return 'skip';
   const raw = nodes.map((info) => plugin.score?.(subject, info, state) ?? Number.NaN);
   expect(nodes.map((info, place) => plugin.score?.(subject, info, state, place))).toEqual(raw); // alike by both ways to ask
-  const normal = plugin.normalize?.(raw, nodes, state) ?? [];
-  return Object.fromEntries(nodes.map(({ node: { metadata } }, i) => [metadata.name, normal[i] ?? Number.NaN]));
+  const given = Float64Array.from(raw);
+  plugin.normalize?.(given, nodes, state);
+  return Object.fromEntries(nodes.map(({ node: { metadata } }, i) => [metadata.name, given[i] ?? Number.NaN]));
 }
 
 const soft = (more: Partial<TopologySpreadConstraint> = {}) => zones({ whenUnsatisfiable: 'ScheduleAnyway', ...more });

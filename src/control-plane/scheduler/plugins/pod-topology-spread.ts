@@ -135,7 +135,7 @@ export const podTopologySpreadWith = ({
     },
 
     normalize(scores, nodes, state) {
-      return leastCrowdedFirst(scores, nodes, state?.ignored ?? NO_NODES);
+      leastCrowdedFirst(scores, nodes, state?.ignored ?? NO_NODES);
     },
 
     retryWhen: [

@@ -89,8 +89,8 @@ test('TaintToleration: of nodes that a pod may go to those are better that ask l
   expect(scores([{ operator: 'Exists' }])).toEqual([0, 0, 0, 0]);
   const totals = finalScores(
     { plugin: taintToleration as With<'score'>, state: undefined },
-    [2, 1, 0],
+    Float64Array.of(2, 1, 0),
     nodes.slice(0, 3),
   );
-  expect(totals).toEqual([0, 50, 100]);
+  expect([...totals]).toEqual([0, 50, 100]);
 });

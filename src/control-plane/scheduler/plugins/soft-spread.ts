@@ -72,12 +72,12 @@ function podsAround({ node }: NodeInfo, { topologyKey, counts }: SoftSpread): nu
 const podsAt = (place: number, { labelled, domains, pods }: SoftSpread): number | undefined =>
   (labelled.ids[place] as number) < 0 ? undefined : pods[domains.ids[place] as number];
 
-/** From how crowded they are to 0…100. */
+/** From how crowded they are to 0…100, in place. */
 export function leastCrowdedFirst(
-  scores: readonly number[],
+  scores: Float64Array,
   nodes: readonly NodeInfo[],
   ignored: ReadonlySet<NodeInfo>,
-): number[] {
+): void {
   const counts = (index: number) => ignored.size === 0 || !ignored.has(nodes[index] as NodeInfo);
   let least = Number.POSITIVE_INFINITY;
   let most = Number.NEGATIVE_INFINITY;
@@ -87,10 +87,8 @@ export function leastCrowdedFirst(
     if (score < least) least = score;
     if (score > most) most = score;
   }
-  const found = new Array<number>(scores.length);
   for (let i = 0; i < scores.length; i++) {
-    if (!counts(i)) found[i] = 0;
-    else found[i] = most === 0 ? 100 : Math.floor((100 * (most + least - (scores[i] as number))) / most);
+    if (!counts(i)) scores[i] = 0;
+    else scores[i] = most === 0 ? 100 : Math.floor((100 * (most + least - (scores[i] as number))) / most);
   }
-  return found;
 }

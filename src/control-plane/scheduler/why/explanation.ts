@@ -167,9 +167,9 @@ async function byNode(
   const scores = new Map<NodeInfo, PluginScore[]>(nodes.map((node) => [node, []]));
   for (const scorer of scorersOf(pod, nodes, scoring)) {
     const { plugin, state } = scorer;
-    const raw: number[] = [];
-    for (const node of nodes) {
-      raw.push(plugin.score(pod, node, state));
+    const raw = new Float64Array(nodes.length);
+    for (const [index, node] of nodes.entries()) {
+      raw[index] = plugin.score(pod, node, state);
       const pause = breathe();
       if (pause) await pause;
     }
