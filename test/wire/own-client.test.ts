@@ -419,6 +419,15 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'api-resources',
     'api-resources --namespaced=false -o name',
     'api-resources --api-group=apps -o wide',
+    ...['-o json', '-o YAML', '-o wide --sort-by=kind --no-headers', '-o Wide', '-o nope --sort-by=nope'].map(
+      (form) => `api-resources ${form}`,
+    ),
+    'api-resources --verbs=list,deletecollection --namespaced -o name',
+    'api-resources --verbs=list,nope -o json',
+    'api-resources --verbs=list,nope',
+    'api-resources --categories=all --cached',
+    'api-resources --api-group= --sort-by=kind -o json',
+    'api-resources --api-group=batch -o kyaml --show-managed-fields',
   ])('%s', async (line) => {
     // Asked one after the other, at times a second apart.
     const timeless = (printed: Printed) => masked(asText(printed)).replace(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME');

@@ -1,7 +1,8 @@
 /** `kedge create`: objects from files, or simple ones from the command line. */
 import { createConfigMapVerb } from './create/config-map.ts';
 import { createFromFiles, CREATE_FLAGS } from './create/created.ts';
-import { createDeploymentVerb, createJobVerb } from './create/workloads.ts';
+import { createDeploymentVerb } from './create/deployment.ts';
+import { createJobVerb } from './create/job.ts';
 import { createNamespaceVerb, createServiceAccountVerb } from './create/named.ts';
 import { createSecretVerb } from './create/secret.ts';
 import { fileFlags } from './manifests.ts';

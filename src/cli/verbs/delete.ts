@@ -4,7 +4,7 @@ import { whileDoing } from './error-text.ts';
 import { isNotFound } from './fetched-target.ts';
 import { TimedOut, whenGone } from './following.ts';
 import { fileFlags } from './manifests.ts';
-import { rawPathOf } from './raw-path.ts';
+import { askRaw, refuseBesideRaw } from './raw.ts';
 import { pathOf, printedKindOf } from './served-resources.ts';
 import {
   ALL_FLAG,
@@ -47,14 +47,11 @@ export const deleteVerb: Verb = {
     { name: 'raw', type: 'string', summary: 'a path to delete as it is' },
   ],
   async run(call) {
-    const { flags, io, cluster } = call;
+    const { flags, io } = call;
     warnOfBooleanCascade(call);
-    if (flags.has('raw')) {
-      const { object } = await cluster.request({ method: 'DELETE', path: rawPathOf(flags) });
-      return io.out(`${JSON.stringify(object)}\n`);
-    }
     const dryRun = dryRunOf(flags);
     const manner = { dryRun, graceSeconds: graceOf(call), propagationPolicy: propagationPolicyOf(flags) };
+    if (flags.string('raw')) return deleteRaw(call);
     const isSelected = flags.bool('all') || flags.string('selector') !== '' || flags.string('field-selector') !== '';
     const ignoreNotFound = flags.has('ignore-not-found') ? flags.bool('ignore-not-found') : isSelected;
     const { targets, errors } = await targetsOf(call, { ignoreNotFound });
@@ -76,6 +73,12 @@ export const deleteVerb: Verb = {
     if (flags.bool('wait') && dryRun === 'none') await untilGone(call, deleted);
   },
 };
+
+async function deleteRaw(call: VerbCall): Promise<void> {
+  if (call.flags.bool('interactive')) throw new VerbError('--interactive can not be used with --raw');
+  refuseBesideRaw(call, { needsFile: false });
+  await askRaw(call, 'DELETE');
+}
 
 /** Characters; who says more has not said yes. */
 const LONGEST_ANSWER = 100;

@@ -49,9 +49,10 @@ export const editLastAppliedVerb: Verb = {
 async function editedObjects({ flags, io }: VerbCall, applied: readonly ManifestObject[]) {
   const whole = applied.length === 1 ? applied[0]! : { apiVersion: 'v1', items: applied, kind: 'List', metadata: {} };
   const printed = objectPrinter(flags, io, EDITED_FORMATS)?.print(whole) ?? formatYaml(whole);
-  const start = flags.string('output') === 'json' ? printed : HEADER + printed;
+  const isJson = flags.string('output') === 'json';
+  const start = isJson ? printed : HEADER + printed;
   for (let text = start; ; ) {
-    const after = await inEditor(io, text, 'last-applied');
+    const after = await inEditor(io, text, `last-applied.${isJson ? 'json' : 'yaml'}`);
     if (text !== start && contentOf(after) === contentOf(text))
       throw new VerbError('Edit cancelled, no valid changes were saved.');
     if (contentOf(after) === contentOf(start)) return io.err('Edit cancelled, no changes made.\n');

@@ -55,7 +55,7 @@ async function edited(call: VerbCall, target: Target): Promise<void> {
   let text = start;
   for (;;) {
     const before = text;
-    const after = await inEditor(io, before, target.name);
+    const after = await inEditor(io, before, `${target.name}.yaml`);
     if (contentOf(after) === '') throw new VerbError('Edit cancelled, saved file was empty.', { isBare: true });
     if (contentOf(after) === contentOf(start)) return io.err('Edit cancelled, no changes made.\n');
     if (before !== start && contentOf(after) === contentOf(before))
@@ -108,10 +108,10 @@ async function save(
   }
 }
 
-/** What the user made of `text`, in a file that is called after `name`. Throws VerbError when the editor fails. */
+/** What the user made of `text`, in a file of this `name`. Throws VerbError when the editor fails. */
 export async function inEditor({ env, folder }: VerbIo, text: string, name: string): Promise<string> {
   const own = mkdtempSync(join(tmpdir(), 'kedge-edit-'));
-  const file = join(own, `${name.replace(/[^\w.-]/g, '_')}.yaml`);
+  const file = join(own, name.replace(/[^\w.-]/g, '_'));
   writeFileSync(file, text, { mode: 0o600 });
   const [program = 'vi', ...args] = (env['KUBE_EDITOR'] || env['EDITOR'] || 'vi').split(/\s+/).filter(Boolean);
   try {

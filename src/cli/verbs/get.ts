@@ -6,7 +6,7 @@ import { fileFlags } from './manifests.ts';
 import { GET_FORMATS, type ObjectPrinter, OUTPUT_FLAGS, objectPrinter } from './output/output-flags.ts';
 import { sortedBy } from './output/sort-by.ts';
 import { TablePrinter } from './output/table.ts';
-import { rawPathOf } from './raw-path.ts';
+import { askRaw } from './raw.ts';
 import { printedKindOf } from './served-resources.ts';
 import {
   ALL_NAMESPACES_FLAG,
@@ -87,15 +87,15 @@ function nothingNamed({ io, path }: VerbCall): VerbError {
   );
 }
 
-async function raw({ flags, cluster, args, io }: VerbCall): Promise<void> {
+async function raw(call: VerbCall): Promise<void> {
+  const { flags, args } = call;
   if (args.length > 0) throw new VerbError('arguments may not be passed when --raw is specified');
   if (flags.bool('watch') || flags.string('selector') || flags.has('filename'))
     throw new VerbError(
       '--raw may not be specified with other flags that filter the server request or alter the output',
     );
   if (flags.string('output')) throw new VerbError('--raw and --output are mutually exclusive');
-  const reply = await cluster.open({ method: 'GET', path: rawPathOf(flags) });
-  for await (const chunk of reply.body) io.out(chunk);
+  await askRaw(call, 'GET');
 }
 
 function optionsOf({ flags }: VerbCall, isTable: boolean): TargetOptions {

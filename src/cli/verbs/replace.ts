@@ -7,6 +7,7 @@ import { TimedOut, whenGone } from './following.ts';
 import { annotated } from './last-applied.ts';
 import { fileFlags, type ManifestObject, unversioned } from './manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
+import { askRaw, refuseBesideRaw } from './raw.ts';
 import { pathOf } from './served-resources.ts';
 import { type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
@@ -34,6 +35,7 @@ export const replaceVerb: Verb = {
     fieldManagerFlag('kubectl-replace'),
     { name: 'save-config', type: 'bool', summary: 'keep what was sent for a later apply' },
     { name: 'subresource', type: 'string', summary: 'status, scale or another part of the object' },
+    { name: 'raw', type: 'string', summary: 'a path to put the file to as it is' },
     { name: 'force', type: 'bool', summary: 'delete what is there and create anew' },
     {
       name: 'grace-period',
@@ -59,6 +61,7 @@ export const replaceVerb: Verb = {
     const dryRun = dryRunOf(flags);
     warnOfBooleanCascade(call);
     refuseContradictions(call, dryRun);
+    if (flags.string('raw')) return replaceRaw(call);
     if (flags.bool('force')) return replaceByForce(call, await targetsOf(call, { validation: validationOf(flags) }));
     const { targets, errors } = await targetsOf(call, { validation: validationOf(flags) });
     const print = resultPrinter(flags, io);
@@ -78,6 +81,11 @@ export const replaceVerb: Verb = {
     throwIfAny([...failures, ...errors]);
   },
 };
+
+async function replaceRaw(call: VerbCall): Promise<void> {
+  refuseBesideRaw(call, { needsFile: true });
+  await askRaw(call, 'PUT');
+}
 
 function refuseContradictions({ flags }: VerbCall, dryRun: DryRun): void {
   const isForced = flags.bool('force');

@@ -6,6 +6,7 @@ import { annotated } from '../last-applied.ts';
 import { type ManifestObject, unversioned } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
 import { structPrinter } from '../output/struct-order.ts';
+import { askRaw, refuseBesideRaw } from '../raw.ts';
 import { pathOf } from '../served-resources.ts';
 import { SELECTOR_FLAGS, type Target, targetsOf } from '../targets.ts';
 import { targetOf } from '../targets-in-files.ts';
@@ -28,28 +29,40 @@ const COMMON: readonly FlagSpec[] = [
   fieldManagerFlag('kubectl-create'),
   { name: 'save-config', type: 'bool', summary: 'keep what was created for a later apply' },
 ];
-export const CREATE_FLAGS: readonly FlagSpec[] = [...COMMON, ...SELECTOR_FLAGS];
+export const CREATE_FLAGS: readonly FlagSpec[] = [
+  ...COMMON,
+  ...SELECTOR_FLAGS,
+  { name: 'raw', type: 'string', summary: 'a path to send the file to as it is' },
+];
 /** Of a form that makes one object from the command line. */
 export const OBJECT_FLAGS: readonly FlagSpec[] = COMMON;
 
 export async function createFromFiles(call: VerbCall): Promise<void> {
   const { flags, args, path } = call;
   if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
+  const note = dryRunNote(dryRunOf(flags));
+  validationOf(flags);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
     throw new VerbError('must specify one of -f and -k');
-  dryRunOf(flags); // refuses what it cannot read
+  if (flags.string('raw')) return sendRaw(call);
   const { targets, errors } = await targetsOf(call, { validation: validationOf(flags) });
   if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to create');
   const print = resultPrinter(call.flags, call.io);
   const failures: unknown[] = [];
   for (const target of targets) {
     try {
-      call.io.out(print(await sent(call, target), `created${dryRunNote(dryRunOf(flags))}`));
+      call.io.out(print(await sent(call, target), `created${note}`));
     } catch (error) {
       failures.push(whileDoing(error, 'creating', target.source));
     }
   }
   throwIfAny([...failures, ...errors]);
+}
+
+async function sendRaw(call: VerbCall): Promise<void> {
+  if (call.flags.string('selector')) throw new VerbError('--raw and --selector (-l) are mutually exclusive');
+  refuseBesideRaw(call, { needsFile: true });
+  await askRaw(call, 'POST');
 }
 
 /** Sends an object that the command line describes, and tells it. Its namespace is the one of the command. */
@@ -104,4 +117,12 @@ export function onlyName({ args, path }: VerbCall): string {
   const what =
     args.length === 0 ? 'exactly one NAME is required, got 0' : `exactly one NAME is required, got ${args.length}`;
   throw new VerbError(`${what}\nSee '${path} -h' for help and examples`);
+}
+
+/** What stands before `--`, and what behind it. */
+export function nameAndCommand({ args, argsBeforeDash, path }: VerbCall): { name: string; command: readonly string[] } {
+  const before = args.slice(0, argsBeforeDash ?? args.length);
+  if (before.length !== 1)
+    throw new VerbError(`exactly one NAME is required, got ${before.length}\nSee '${path} -h' for help and examples`);
+  return { name: before[0]!, command: args.slice(before.length) };
 }

@@ -13,11 +13,38 @@ export const KEY_VALUE_FLAGS: readonly FlagSpec[] = [
 ];
 
 /** Sorted by nothing: in the order given. Throws VerbError for bad keys and keys that come twice. */
-export function keyValuesOf({ flags, io, args }: VerbCall, what: string): Map<string, Buffer> {
+export function keyValuesOf(call: VerbCall, what: string): Map<string, Buffer> {
+  const { flags, io } = call;
   if (flags.has('from-env-file') && (flags.has('from-literal') || flags.has('from-file')))
     throw new VerbError('from-env-file cannot be combined with from-file or from-literal');
+  const { all, add } = collector(call, what);
+  for (const path of flags.list('from-env-file'))
+    for (const [key, value] of environmentIn(readExisting(path, io.folder), io.env)) add(key, Buffer.from(value));
+  for (const source of flags.list('from-literal')) {
+    const equals = source.indexOf('=');
+    if (equals < 1) throw new VerbError(`invalid literal source ${source}, expected key=value`);
+    add(source.slice(0, equals), Buffer.from(source.slice(equals + 1).replace(/^(['"])(.*)\1$/s, '$2')));
+  }
+  addFiles(flags.list('from-file'), io.folder, add);
+  return all;
+}
+
+/** What `sources`, written as for `--from-file`, hold. Throws VerbError likewise. */
+export function filesIn(sources: readonly string[], call: VerbCall, what: string): Map<string, Buffer> {
+  const { all, add } = collector(call, what);
+  addFiles(sources, call.io.folder, add);
+  return all;
+}
+
+type Add = (key: string, value: Buffer) => void;
+
+function addFiles(sources: readonly string[], folder: string, add: Add): void {
+  for (const source of sources) for (const [key, path] of filesOf(source, folder)) add(key, readFileSync(path));
+}
+
+function collector({ args }: VerbCall, what: string): { all: Map<string, Buffer>; add: Add } {
   const all = new Map<string, Buffer>();
-  const add = (key: string, value: Buffer) => {
+  const add: Add = (key, value) => {
     const complaints = configMapKey(key);
     if (complaints.length > 0)
       throw new VerbError(`${JSON.stringify(key)} is not a valid key name for a ${what}: ${complaints.join(';')}`);
@@ -27,16 +54,7 @@ export function keyValuesOf({ flags, io, args }: VerbCall, what: string): Map<st
       );
     all.set(key, value);
   };
-  for (const path of flags.list('from-env-file'))
-    for (const [key, value] of environmentIn(readExisting(path, io.folder), io.env)) add(key, Buffer.from(value));
-  for (const source of flags.list('from-literal')) {
-    const equals = source.indexOf('=');
-    if (equals < 1) throw new VerbError(`invalid literal source ${source}, expected key=value`);
-    add(source.slice(0, equals), Buffer.from(source.slice(equals + 1).replace(/^(['"])(.*)\1$/s, '$2')));
-  }
-  for (const source of flags.list('from-file'))
-    for (const [key, path] of filesOf(source, io.folder)) add(key, readFileSync(path));
-  return all;
+  return { all, add };
 }
 
 function filesOf(source: string, folder: string): [string, string][] {

@@ -1,10 +1,12 @@
-/** `kedge create secret generic` and `tls`. */
+/** `kedge create secret`: `generic`, `tls` and `docker-registry`. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Verb } from '../verb.ts';
 import { VerbError, whyNotRead } from '../verb-error.ts';
 import { createObject, OBJECT_FLAGS, onlyName } from './created.ts';
+import { createDockerRegistryVerb } from './docker-registry.ts';
 import { KEY_VALUE_FLAGS, keyValuesOf } from './key-values.ts';
+import { APPEND_HASH_FLAG, namedByContent } from './name-hash.ts';
 
 const encoded = (values: Iterable<[string, Buffer]>): Record<string, string> =>
   Object.fromEntries([...values].map(([key, value]) => [key, value.toString('base64')]));
@@ -13,17 +15,23 @@ const generic: Verb = {
   name: 'generic',
   summary: 'create a Secret from literals, files or folders',
   usage: 'NAME [--type=string] [--from-file=[key=]source] [--from-literal=key1=value1]',
-  flags: [...OBJECT_FLAGS, ...KEY_VALUE_FLAGS, { name: 'type', type: 'string', summary: 'the type of the Secret' }],
+  flags: [
+    ...OBJECT_FLAGS,
+    ...KEY_VALUE_FLAGS,
+    APPEND_HASH_FLAG,
+    { name: 'type', type: 'string', summary: 'the type of the Secret' },
+  ],
   run(call) {
     const type = call.flags.string('type');
     const values = keyValuesOf(call, 'Secret');
-    return createObject(call, {
+    const secret = {
       apiVersion: 'v1',
       kind: 'Secret',
       ...(values.size > 0 && { data: encoded(values) }),
       metadata: { name: onlyName(call) },
       ...(type && { type }),
-    });
+    };
+    return createObject(call, namedByContent(call.flags, secret));
   },
 };
 
@@ -33,6 +41,7 @@ const tls: Verb = {
   usage: 'NAME --cert=path/to/cert/file --key=path/to/key/file',
   flags: [
     ...OBJECT_FLAGS,
+    APPEND_HASH_FLAG,
     { name: 'cert', type: 'string', summary: 'file with the certificate, in PEM' },
     { name: 'key', type: 'string', summary: 'file with its key, in PEM' },
   ],
@@ -51,14 +60,14 @@ const tls: Verb = {
       ['tls.crt', fileOf('cert')],
       ['tls.key', fileOf('key')],
     ]);
-    return createObject(call, {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      type: 'kubernetes.io/tls',
-      data,
-      metadata: { name: onlyName(call) },
-    });
+    const metadata = { name: onlyName(call) };
+    const secret = { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', data, metadata };
+    return createObject(call, namedByContent(flags, secret));
   },
 };
 
-export const createSecretVerb: Verb = { name: 'secret', summary: 'create a Secret', verbs: [generic, tls] };
+export const createSecretVerb: Verb = {
+  name: 'secret',
+  summary: 'create a Secret',
+  verbs: [createDockerRegistryVerb, generic, tls],
+};

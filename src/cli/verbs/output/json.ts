@@ -10,6 +10,9 @@ const HTML: Readonly<Record<string, string>> = {
 
 export const formatJson = (value: unknown): string => `${escapeHtml(JSON.stringify(sorted(value), undefined, 4))}\n`;
 
+/** With keys in the order in which they stand: of what Go has as a struct. */
+export const structJson = (value: unknown): string => `${escapeHtml(JSON.stringify(value, undefined, 4))}\n`;
+
 /** On one line, as Go's Marshal and an Encoder write it. */
 export const compactJson = (value: unknown): string => escapeHtml(JSON.stringify(sorted(value)));
 

@@ -3,9 +3,13 @@
  * sigs.k8s.io/yaml.
  */
 import { isJsonObject } from '#api/machinery/json-value.ts';
+import { sorted } from './json.ts';
 
 /** One document, with its `---`. */
-export const formatKyaml = (value: unknown): string => `---\n${node(value, 0)}\n`;
+export const formatKyaml = (value: unknown): string => structKyaml(sorted(value));
+
+/** With keys in the order in which they stand: of what Go has as a struct. */
+export const structKyaml = (value: unknown): string => `---\n${node(value, 0)}\n`;
 
 const spaces = (indent: number): string => '  '.repeat(indent);
 
@@ -24,9 +28,7 @@ function list(items: readonly unknown[], indent: number): string {
 }
 
 function map(object: object, indent: number): string {
-  const entries = Object.entries(object)
-    .filter(([, value]) => value !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = Object.entries(object);
   if (entries.length === 0) return '{}';
   const lines = entries.map(
     ([key, value]) =>

@@ -121,7 +121,7 @@ function yamlPrinter(strip: (object: unknown) => unknown): ObjectPrinter {
   };
 }
 
-const unknownFormat = (output: string, formats: readonly string[]): VerbError =>
+export const unknownFormat = (output: string, formats: readonly string[]): VerbError =>
   new VerbError(
     `unable to match a printer suitable for the output format ${JSON.stringify(output)}, allowed formats are: ${formats.join(',')}`,
   );

