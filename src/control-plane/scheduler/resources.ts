@@ -2,6 +2,8 @@
 import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { podRequests, specInUse } from '#api/core/v1/pod-resources.ts';
+import type { PodSpec } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 
 /** cpu in thousandths, all else in whole units (bytes, pieces): sums of them are exact. Not to be changed. */
@@ -44,44 +46,64 @@ function amountsFrom(list: Readonly<Record<string, string>>): Amounts {
   return { common, others: others ?? NO_OTHERS };
 }
 
-const requests = new WeakMap<Pod, Amounts>();
-
-export function requestsOf(pod: Pod): Amounts {
-  let amounts = requests.get(pod);
-  if (!amounts) {
-    amounts = amountsFrom(podRequests(specInUse(pod, { podLevel: true })));
-    requests.set(pod, amounts);
-  }
-  return amounts;
+interface Asked {
+  requests: Amounts;
+  assumed: Amounts;
 }
+
+const known = new WeakMap<Pod, Asked>();
+/** What was counted last: the next pod is mostly one of the same template. */
+let latest: { spec: PodSpec; asked: Asked } | undefined;
+
+function askedBy(pod: Pod): Asked {
+  let asked = known.get(pod);
+  if (!asked) {
+    const spec = specInUse(pod, { podLevel: true });
+    if (!latest || !asksForTheSame(latest.spec, spec)) latest = { spec, asked: countedFrom(spec) };
+    asked = latest.asked;
+    known.set(pod, asked);
+  }
+  return asked;
+}
+
+export const requestsOf = (pod: Pod): Amounts => askedBy(pod).requests;
+
+/** For scoring: a container that asks for no cpu or memory counts as well. */
+export const assumedRequestsOf = (pod: Pod): Amounts => askedBy(pod).assumed;
 
 /** What a container is taken to need when it does not say, so that such pods are spread too. Source: scheduler util, non_zero. */
 const UNSAID = { cpu: '100m', memory: '200Mi' };
 
-const assumed = new WeakMap<Pod, Amounts>();
-
-/** For scoring: a container that asks for no cpu or memory counts as well. */
-export function assumedRequestsOf(pod: Pod): Amounts {
-  let amounts = assumed.get(pod);
-  if (!amounts) {
-    const spec = specInUse(pod, { podLevel: true });
-    const { containers, initContainers = [] } = spec;
-    amounts =
-      saysAll(containers) && saysAll(initContainers)
-        ? requestsOf(pod)
-        : amountsFrom(
-            podRequests({
-              ...spec,
-              containers: containers.map(withUnsaid),
-              ...(initContainers.length > 0 && { initContainers: initContainers.map(withUnsaid) }),
-            }),
-          );
-    assumed.set(pod, amounts);
-  }
-  return amounts;
+function countedFrom(spec: PodSpec): Asked {
+  const { containers, initContainers = [] } = spec;
+  const requests = amountsFrom(podRequests(spec));
+  if (saysAll(containers) && saysAll(initContainers)) return { requests, assumed: requests };
+  const said = {
+    ...spec,
+    containers: containers.map(withUnsaid),
+    ...(initContainers.length > 0 && { initContainers: initContainers.map(withUnsaid) }),
+  };
+  return { requests, assumed: amountsFrom(podRequests(said)) };
 }
 
-type Containers = Pod['spec']['containers'];
+/** Container by container. */
+const asksForTheSame = (a: PodSpec, b: PodSpec): boolean =>
+  isEqual(a.resources, b.resources) &&
+  isEqual(a.overhead, b.overhead) &&
+  askForTheSame(a.containers, b.containers) &&
+  askForTheSame(a.initContainers, b.initContainers);
+
+function askForTheSame(some: Containers = [], others: Containers = []): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ resources, restartPolicy }, index) => {
+      const other = others[index];
+      return restartPolicy === other?.restartPolicy && isEqual(resources, other?.resources);
+    })
+  );
+}
+
+type Containers = PodSpec['containers'];
 
 const saysAll = (containers: Containers): boolean =>
   containers.every(
@@ -95,9 +117,8 @@ const withUnsaid = (container: Containers[number]): Containers[number] => ({
 
 /** The other object says the same of this pod's containers: what was made of them is good for it too. */
 export function shareAmounts(from: Pod, to: Pod): void {
-  const [ofRequests, ofAssumed] = [requests.get(from), assumed.get(from)];
-  if (ofRequests) requests.set(to, ofRequests);
-  if (ofAssumed) assumed.set(to, ofAssumed);
+  const asked = known.get(from);
+  if (asked) known.set(to, asked);
 }
 
 const allocatable = new WeakMap<Node, Amounts>();
