@@ -6,3 +6,7 @@ export function deepFreeze<T>(value: T): T {
   else for (const key in value) deepFreeze(value[key]);
   return Object.freeze(value);
 }
+
+/** Whether nobody can change any of it. */
+export const isDeeplyFrozen = (value: unknown): boolean =>
+  typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isDeeplyFrozen));

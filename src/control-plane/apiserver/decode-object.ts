@@ -23,6 +23,7 @@ import { badRequest } from '#api/machinery/status.ts';
 import type { CustomShape } from '#api/machinery/structural-schema/custom-shape.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { JSON_MEDIA_TYPE, mediaTypeOf, type RequestBody, refuseMediaType, YAML_MEDIA_TYPE } from './request-body.ts';
+import { bodyWithDecodedSpec, keepDecodedSpec } from './template-specs.ts';
 import type { FieldValidation } from './verbs/write-options.ts';
 
 export interface DecodeOptions {
@@ -50,7 +51,11 @@ export function decodeObject<T extends KubeObject>(
   body: RequestBody | undefined,
   options: DecodeOptions,
 ): T {
-  return kind.defaults(decodeBody(kind, body, options, kind.facts) as unknown as T);
+  const known = options.from ? undefined : bodyWithDecodedSpec(kind, body);
+  const read = decoded(kind, known?.body ?? body, { shape: kind.facts, ...options, ...known });
+  const object = kind.defaults(told(kind, read, options) as unknown as T);
+  if (!options.from && !known && read.errors.length === 0) keepDecodedSpec(kind, body, object);
+  return object;
 }
 
 /** The same for types that are no resource: DeleteOptions, Scale, reviews. Not defaulted. */
@@ -60,10 +65,27 @@ export function decodeBody(
   options: DecodeOptions,
   shape: TypeFacts | undefined = facts.typeOfKind(type.group, type.version, type.kind),
 ): Record<string, unknown> {
-  const context = { shape, ...options };
+  return told(type, decoded(type, body, { shape, ...options }), options);
+}
+
+interface Decoded {
+  object: Record<string, unknown>;
+  /** What strict reading would refuse. */
+  errors: readonly string[];
+}
+
+function decoded(type: BodyType, body: RequestBody | undefined, context: Context): Decoded {
   const read = readBody(type, body, context);
   refuseOtherType(type, read.value);
-  return shaped(type, read, context);
+  const { object, unknownFields } = fitted(type, read.value, context);
+  return { object, errors: errorsOf(read, unknownFields, context) };
+}
+
+function told(type: BodyType, { object, errors }: Decoded, { fieldValidation, warn }: DecodeOptions) {
+  if (errors.length === 0) return object;
+  if (fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
+  if (fieldValidation === 'Warn') for (const text of strictWarnings(errors)) warn(text);
+  return object;
 }
 
 /** A type and its shape: what a patched object is brought into. */
@@ -189,15 +211,6 @@ function refuseOtherType(type: BodyType, value: unknown): void {
 
 /** DeleteOptions exists in every group and version; clients name whichever they talk to. */
 const isOptions = (kind: string): boolean => kind === 'DeleteOptions';
-
-function shaped(type: BodyType, read: Read, context: Context): Record<string, unknown> {
-  const { object, unknownFields } = fitted(type, read.value, context);
-  const errors = errorsOf(read, unknownFields, context);
-  if (errors.length === 0) return object;
-  if (context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
-  if (context.fieldValidation === 'Warn') for (const text of strictWarnings(errors)) context.warn(text);
-  return object;
-}
 
 /** What was read from JSON of a built-in kind in the order of its text, all else as upstream sorts it. */
 function errorsOf(

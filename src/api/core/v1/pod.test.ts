@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type * as schema from '#api/generated/schema.ts';
+import { share } from '#api/machinery/shared-parts.ts';
 import { cellsOf } from '#api/machinery/table.ts';
 import { Pod } from './pod.ts';
 
@@ -390,6 +391,43 @@ test('what is seldom meant is told', () => {
     'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
   ]);
   expect(Pod.warnings(pod())).toEqual([]);
+});
+
+describe('a specification that many pods share', () => {
+  const named = (spec: schema.PodSpec, name: string, annotations?: object) => ({
+    ...pod({}, undefined, { name, ...(annotations && { annotations }) }),
+    spec,
+  });
+
+  test('is refused of each of them', () => {
+    const { spec } = pod({ dnsPolicy: 'Mine' });
+    share(spec);
+    const complaints = ['one', 'other'].map((name) => messages(named(spec, name)));
+    expect(complaints[0]).toEqual([expect.stringContaining('spec.dnsPolicy: Unsupported value: "Mine"')]);
+    expect(complaints[1]).toEqual(complaints[0]);
+  });
+
+  test('is judged with the name of each where claims are named after it', () => {
+    const claim = {
+      metadata: {},
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    };
+    const { spec } = pod({ volumes: [{ name: 'data', ephemeral: { volumeClaimTemplate: claim } }] });
+    share(spec);
+    expect(messages(named(spec, 'short'))).toEqual([]);
+    expect(messages(named(spec, 'a'.repeat(250)))).toEqual([expect.stringContaining('spec.volumes[0].name')]);
+  });
+
+  test('is warned of with the annotations of each', () => {
+    const { spec } = pod({ nodeSelector: { 'beta.kubernetes.io/os': 'linux' } });
+    share(spec);
+    const annotation = 'scheduler.alpha.kubernetes.io/critical-pod';
+    const warned = [{}, { [annotation]: '' }, undefined].map((annotations) =>
+      Pod.warnings(named(spec, 'web', annotations)),
+    );
+    expect(warned.map((texts) => texts.length)).toEqual([1, 2, 1]);
+    expect(warned[1]).toEqual([warned[0]?.[0], expect.stringContaining(annotation)]);
+  });
 });
 
 test('an update of a pod warns of nothing', () => {

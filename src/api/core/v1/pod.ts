@@ -1,8 +1,11 @@
 /** Pod: containers that live and die together on one node. Source: API reference, core/v1. Its parts are in `pod/`. */
 import type * as schema from '#api/generated/schema.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
+import type { FieldError } from '#api/machinery/field-error.ts';
+import { root } from '#api/machinery/field-path.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
 import { withParts } from '#api/machinery/object.ts';
+import { findingOnce } from '#api/machinery/shared-parts.ts';
 import { podColumns } from './pod/columns.ts';
 import { withoutDisabledFields } from './pod/disabled-fields.ts';
 import { withLabelKeys } from './pod/label-keys.ts';
@@ -17,6 +20,21 @@ import { qosClassOf } from './pod-qos.ts';
 export type Pod = schema.Pod;
 
 const OPTIONS = { group: '', version: 'v1' };
+
+const { spec: AT } = root<schema.Pod>();
+
+const validateSpec = (spec: schema.PodSpec, metadata?: schema.Pod['metadata']): FieldError[] => [
+  ...validatePodSpec(spec, AT, metadata),
+  ...validateOnlyForPod(spec, AT),
+  ...validateOnCreate(spec, AT),
+];
+
+/** That of a template is looked at once, and not for each of its pods. */
+const validateUnnamed = findingOnce((spec: schema.PodSpec) => validateSpec(spec));
+const warningsOfSpec = findingOnce((spec: schema.PodSpec) => warningsOfPod({ spec }));
+
+/** Claims that are made for a pod have its name in theirs. */
+const dependsOnName = ({ volumes = [] }: schema.PodSpec): boolean => volumes.some(({ ephemeral }) => ephemeral);
 
 export const Pod = defineKind<schema.Pod>({
   group: '',
@@ -63,16 +81,12 @@ export const Pod = defineKind<schema.Pod>({
   },
   prepareForStatusUpdate: preparePodStatus,
 
-  validate: ({ spec, metadata }, at) => [
-    ...validatePodSpec(spec, at.spec, metadata),
-    ...validateOnlyForPod(spec, at.spec),
-    ...validateOnCreate(spec, at.spec),
-  ],
+  validate: ({ spec, metadata }) => (dependsOnName(spec) ? validateSpec(spec, metadata) : validateUnnamed(spec)),
   updateHasOwnRules: true,
   validateUpdate: validatePodUpdate,
   validateStatusUpdate: validatePodStatusUpdate,
   // An update warns of nothing: those are written often, and by components.
-  warnings: (pod, current) => (current ? [] : [...warningsOfPodName(pod), ...warningsOfPod(pod)]),
+  warnings: (pod, current) => (current ? [] : [...warningsOfPodName(pod), ...warningsOfNewPod(pod)]),
 
   columns: podColumns,
   selectableFields: {
@@ -93,6 +107,9 @@ export const Pod = defineKind<schema.Pod>({
     goesAtOnce: (pod) => !pod.spec.nodeName || isTerminal(pod),
   },
 });
+
+const warningsOfNewPod = (pod: schema.Pod): readonly string[] =>
+  pod.metadata.annotations ? warningsOfPod(pod) : warningsOfSpec(pod.spec);
 
 /** A pod is its own host, so its name should be one that a host can have. */
 function warningsOfPodName({ metadata: { name } }: schema.Pod): string[] {

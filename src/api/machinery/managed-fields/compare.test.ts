@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { seededRandom } from '#base/random.ts';
+import { share } from '../shared-parts.ts';
 import { compareObjects } from './compare.ts';
 import type { Shape } from './field-shape.ts';
 
@@ -74,4 +75,23 @@ test.each([
   expect([below(changed.touched), changed.removed]).toEqual([both, undefined]);
   const removed = compareObjects(named('{"a":1}'), { name: 1 }, of, () => true);
   expect([removed.touched, below(removed.removed)]).toEqual([undefined, both]);
+});
+
+test('of a part that many objects have the places are found once, and are those of any other', () => {
+  const part = { ports: [{ number: 80, name: 'a' }] };
+  const whole = structOf(field('spec', shape), field('other', LEAF));
+  const isWatched = () => true;
+  const placesOf = (spec: object) => compareObjects({}, { spec, other: 1 }, whole, isWatched);
+  const shared = share(structuredClone(part));
+  const [first, second] = [placesOf(shared), placesOf(shared)];
+  expect(first).toEqual(placesOf(part));
+  expect(second).toEqual(first);
+  expect(second.touched!['f:spec']).toBe(first.touched!['f:spec']);
+  expect(compareObjects({ spec: { ports: [] } }, { spec: shared }, structOf(field('spec', LEAF)), isWatched)).toEqual({
+    touched: { 'f:spec': {} },
+    removed: undefined,
+  });
+  expect(compareObjects({}, { spec: shared }, structOf(field('spec', LEAF)), isWatched).touched).toEqual({
+    'f:spec': {},
+  });
 });

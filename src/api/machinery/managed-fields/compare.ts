@@ -1,5 +1,6 @@
 /** What a change did to an object: the places it set, and those it took away. Source: structured-merge-diff, typed/compare. */
 import { isEqual } from '../equal.ts';
+import { isShared, share } from '../shared-parts.ts';
 import { type FieldSet, MEMBER } from './field-set.ts';
 import { elementOfItem, type FieldShape, haveSameKeys, itemsByElement, type Shape } from './field-shape.ts';
 
@@ -68,7 +69,7 @@ function compareFields(
       const was = own(before, field.name) ?? field.zero;
       const is = own(after, field.name) ?? field.zero;
       if (was !== is && isWatched?.(field.name) !== false)
-        parts.add(field.element, compareValues(was, is, field.shape));
+        parts.add(field.element, was === field.zero ? placesOf(is, field) : compareValues(was, is, field.shape));
     }
   } else {
     for (const name of namesOf(before, after)) {
@@ -174,6 +175,19 @@ function compareSame(
   if (!was) return SET;
   if (!is) return { touched: undefined, removed: MEMBER };
   return isEqual(was, is) ? NOTHING : SET;
+}
+
+const placesOfShared = new WeakMap<object, { field: FieldShape; places: Comparison }>();
+
+/** What is set where nothing was: found once of a part that many objects have. */
+function placesOf(value: unknown, field: FieldShape): Comparison {
+  if (!isShared(value)) return compareValues(field.zero, value, field.shape);
+  const known = placesOfShared.get(value);
+  if (known?.field === field) return known.places;
+  const places = compareValues(field.zero, value, field.shape);
+  if (places.touched) share(places.touched);
+  placesOfShared.set(value, { field, places });
+  return places;
 }
 
 /** Every place of a value that is new (or gone) as a whole, the value itself too. On the way of every create, so it is kept quick. */

@@ -66,6 +66,19 @@ describe('a pod', () => {
     });
   });
 
+  test('finds its token in a volume that is called alike in all pods of its account', async () => {
+    const volumeOf = async (spec: object) => (await admitPod(pod(spec))).spec.volumes?.[0]?.name;
+    const [one, same, other] = [
+      await volumeOf({}),
+      await volumeOf({}),
+      await volumeOf({ serviceAccountName: 'robot' }),
+    ];
+    expect(same).toBe(one);
+    expect(other).not.toBe(one);
+    const present = { volumes: [{ name: 'kube-api-access-mine', emptyDir: {} }] };
+    expect(await volumeOf(present)).toBe('kube-api-access-mine');
+  });
+
   test.each([
     { what: 'its account says so', spec: { serviceAccountName: 'quiet' } },
     { what: 'it says so itself', spec: { automountServiceAccountToken: false } },

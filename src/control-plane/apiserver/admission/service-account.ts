@@ -34,7 +34,7 @@ export const serviceAccountPlugin = defineAdmission<Pod>({
     return soon(accountOf(serviceAccountName, request, services), (account) => {
       const naming = { serviceAccountName, serviceAccount: serviceAccountName };
       const named = withParts(pod, { spec: Object.assign({}, pod.spec, naming) });
-      const mounted = wantsToken(pod, account) ? withToken(named, services.random) : named;
+      const mounted = wantsToken(pod, account) ? withToken(named, tokenVolumeNameOf(account, services.random)) : named;
       if (pod.spec.imagePullSecrets?.length || !account.imagePullSecrets?.length) return mounted;
       return { ...mounted, spec: { ...mounted.spec, imagePullSecrets: account.imagePullSecrets } };
     });
@@ -94,10 +94,19 @@ async function storedAccountOf(name: string, request: AdmissionRequest, { live, 
 const wantsToken = ({ spec }: Pod, account: ServiceAccount): boolean =>
   spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
 
-function withToken(pod: Pod, random: Random): Pod {
+const tokenVolumeNames = new WeakMap<ServiceAccount, string>();
+
+/** No two volumes of a pod may have it. All pods of an account have the same one: those of one template then share what they are. */
+function tokenVolumeNameOf(account: ServiceAccount, random: Random): string {
+  const name = tokenVolumeNames.get(account) ?? `${VOLUME_PREFIX}${randomSuffix(random)}`;
+  tokenVolumeNames.set(account, name);
+  return name;
+}
+
+function withToken(pod: Pod, newName: string): Pod {
   const { volumes = [], initContainers, containers } = pod.spec;
   const present = volumes.find(({ name }) => name.startsWith(VOLUME_PREFIX));
-  const name = present?.name ?? `${VOLUME_PREFIX}${randomSuffix(random)}`;
+  const name = present?.name ?? newName;
   const mount: VolumeMount = { name, readOnly: true, mountPath: MOUNT_PATH };
   const isNeeded = [...(initContainers ?? []), ...containers].some((container) => !hasMount(container));
   const addMount = (container: Container): Container =>

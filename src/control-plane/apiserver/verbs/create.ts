@@ -10,6 +10,7 @@ import { decodeObject } from '../decode-object.ts';
 import type { Prepared, VerbServices } from '../registry/behaviour.ts';
 import { AlongsideTaken } from '../registry/stored-objects.ts';
 import { admissionRequest, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
+import { withSpecAsAdmittedBefore } from '../template-specs.ts';
 import { withManagedFieldsOfUpdate, withReadableAccount } from './field-management.ts';
 import { inNamespace, needsNameGeneration, withIdentity, withoutSystemFields } from './object-identity.ts';
 import { writeOptionsOf } from './write-options.ts';
@@ -29,7 +30,8 @@ export async function create<T extends KubeObject>(call: ResourceCall<T>, servic
   const request = admissionRequest(call, { verb: 'create', object, dryRun });
   const mutating = services.admission.mutate(request); //                                  403 Forbidden
   const mutated = (mutating instanceof Promise ? await mutating : mutating) as T;
-  const admitted = withReadableAccount(mutated, object, call.warn);
+  const readable = withReadableAccount(mutated, object, call.warn);
+  const admitted = withSpecAsAdmittedBefore(readable, object);
   return createAdmitted(call, { admitted, dryRun }, services);
 }
 
