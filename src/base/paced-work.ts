@@ -40,11 +40,14 @@ export class PacedWork {
     return new Promise((resolve, reject) => {
       const begin = () => {
         this.#underWay++;
-        const done = () => {
-          this.#underWay--;
-          this.#beginDue();
+        const after = <V>(settle: (value: V) => void) => {
+          return (value: V) => {
+            this.#underWay--;
+            this.#beginDue();
+            settle(value);
+          };
         };
-        act().finally(done).then(resolve, reject);
+        act().then(after(resolve), after(reject));
       };
       this.#waiting.push({ sinceMs: this.#options.clock.monotonicMs(), begin });
       this.#beginDue();

@@ -28,7 +28,20 @@ export function lastly<T>(act: () => Soon<T>, end: () => void): Soon<T> {
     end();
     throw error;
   }
-  if (value instanceof Promise) return value.finally(end);
+  if (value instanceof Promise) return afterwards(value, end);
   end();
   return value;
 }
+
+/** As `finally`, which makes four promises in place of one: `end` might be something to wait for. */
+const afterwards = <T>(value: Promise<T>, end: () => void): Promise<T> =>
+  value.then(
+    (result) => {
+      end();
+      return result;
+    },
+    (error: unknown) => {
+      end();
+      throw error;
+    },
+  );

@@ -92,7 +92,7 @@ export class WorkQueue {
       if (this.#active.size >= this.#options.workers) return;
       this.#waiting.delete(key);
       this.#active.add(key);
-      void this.#options.work(key).finally(() => this.#done(key));
+      void this.#options.work(key).then(() => this.#done(key));
     }
   }
 

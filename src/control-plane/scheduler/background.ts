@@ -24,9 +24,9 @@ export class Background {
   /** `what`: said when a server refuses it or does not answer, which is nothing worse. */
   readonly run = (act: Promise<unknown>, what: string): void => {
     this.#underWay++;
-    act
+    void act
       .catch((error: unknown) => this.#serverSaid(error, what))
-      .finally(() => {
+      .then(() => {
         this.#underWay--;
       });
   };

@@ -14,9 +14,9 @@ export class RequestQueue {
   run<T>(request: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => {
-        request()
+        void request()
           .then(resolve, reject)
-          .finally(() => {
+          .then(() => {
             this.#running -= 1;
             this.#next();
           });
