@@ -19,15 +19,17 @@ export class CommitQueue {
   }
 
   /** A no-op uses up no revision; its answer, too, waits until what it was compared with is on disk. */
-  async commit({ when, then }: Txn): Promise<TxnResult> {
-    this.#flushes.refuseIfFailed();
-    refuseTwice(then);
-    const stood = when.map(({ key }) => this.#accepted.get(key));
-    const succeeded = when.every(({ modRevision }, index) => (stood[index]?.modRevision ?? 0) === modRevision);
-    const events = succeeded ? this.#accepted.apply(then) : [];
-    const revision = this.#accepted.revision;
-    await this.#flushes.including(events, revision);
-    return { succeeded, revision, found: succeeded ? [] : stood };
+  commit({ when, then }: Txn): Promise<TxnResult> {
+    return new Promise((resolve, reject) => {
+      this.#flushes.refuseIfFailed();
+      refuseTwice(then);
+      const stood = when.map(({ key }) => this.#accepted.get(key));
+      const succeeded = when.every(({ modRevision }, index) => (stood[index]?.modRevision ?? 0) === modRevision);
+      const events = succeeded ? this.#accepted.apply(then) : [];
+      const { revision } = this.#accepted;
+      const result = { succeeded, revision, found: succeeded ? [] : stood };
+      this.#flushes.include(events, { revision, resolve: () => resolve(result), reject });
+    });
   }
 }
 
@@ -122,14 +124,15 @@ export class FlushCycle {
     this.#onFailure = onFailure;
   }
 
-  /** Resolves when `events`, and everything else up to `revision`, is durable and visible. */
-  including(events: readonly StoreEvent[], revision: Revision): Promise<void> {
-    if (events.length === 0 && revision <= this.#flushed) return Promise.resolve();
+  /** The waiter is told when `events`, and everything else up to its revision, is durable and visible. */
+  include(events: readonly StoreEvent[], waiter: Waiter): void {
+    if (events.length === 0 && waiter.revision <= this.#flushed) {
+      waiter.resolve();
+      return;
+    }
     this.#events.push(...events);
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ revision, resolve, reject });
-      this.#running ??= this.#run();
-    });
+    this.#waiters.push(waiter);
+    this.#running ??= this.#run();
   }
 
   refuseIfFailed(): void {

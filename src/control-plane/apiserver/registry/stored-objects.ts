@@ -11,7 +11,7 @@ import { type Soon, soon } from '#base/soon.ts';
 import { DeferredPut, type DeferredValue } from '#control-plane/storage/deferred-value.ts';
 import type { Put, Revision, Storage, Stored, Txn, Write } from '#control-plane/storage/storage.ts';
 import { decode, deferredValue, encode, storageKey, withRevision } from '../watch-cache/stored-object.ts';
-import type { CachedObject } from '../watch-cache/watch-cache.ts';
+import type { CachedObject, WatchCache } from '../watch-cache/watch-cache.ts';
 import { type Caches, formOf, fromHub, hubOf, toHub } from './caches.ts';
 import { isSameState } from './same-json.ts';
 
@@ -174,31 +174,39 @@ export class StoredObjects {
     return { object: deepFreeze(await this.#shown(kind, current)), outcome: 'unchanged' };
   }
 
-  async #written<T extends KubeObject>(
+  #written<T extends KubeObject>(
     kind: Kind<T>,
     { key, decision, revision }: { key: string; decision: Plan; revision: Revision },
-  ): Promise<Updated<T>> {
+  ): Soon<Updated<T>> {
     const { outcome, result: hub } = decision;
-    if (outcome !== 'removed') return { outcome, ...(await this.#settled(kind, key, { hub, revision })) };
-    const cache = this.#caches.of(kind);
-    if (cache.revision < revision) await cache.waitUntil(revision);
-    return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))), outcome };
+    if (outcome !== 'removed')
+      return soon(this.#settled(kind, key, { hub, revision }), (state) => ({ outcome, ...state }));
+    return soon(this.#reached(kind, revision), async () => ({
+      object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))),
+      outcome,
+    }));
   }
 
   async #newest(kind: Kind, key: string): Promise<Standing | undefined> {
     return kind.converter ? this.#storage.get(key) : this.#caches.of(kind).get(key, 'newest');
   }
 
-  async #settled<T extends KubeObject>(
+  #settled<T extends KubeObject>(
     kind: Kind<T>,
     key: string,
     { hub, revision }: { hub: KubeObject; revision: Revision },
-  ): Promise<StoredState<T>> {
+  ): Soon<StoredState<T>> {
+    return soon(this.#reached(kind, revision), (cache): Soon<StoredState<T>> => {
+      const cached = cache.peek(key);
+      if (cached?.revision === revision) return { object: cached.object(formOf(kind)) as T, cached };
+      return this.#shown(kind, frozenAt(hub, revision)).then((object) => ({ object: deepFreeze(object) })); // already changed again
+    });
+  }
+
+  /** The cache of the kind, when it has come as far: who follows an embedded store is there before the write is acknowledged. */
+  #reached(kind: Kind, revision: Revision): Soon<WatchCache> {
     const cache = this.#caches.of(kind);
-    if (cache.revision < revision) await cache.waitUntil(revision);
-    const cached = cache.peek(key);
-    if (cached?.revision === revision) return { object: cached.object(formOf(kind)) as T, cached };
-    return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))) }; // already changed again
+    return cache.revision < revision ? cache.waitUntil(revision).then(() => cache) : cache;
   }
 
   /** As this version has it: what its cache has of this very state, else what is made of it now. */
