@@ -30,8 +30,9 @@ export class PodAddresses {
   /** It has this address already, from an earlier life of this component. */
   keep(node: number, pod: string, address: string): void {
     const range = this.#range(node);
+    if (range.byPod.has(pod)) return;
     const [, network, last] = /^(\d+\.\d+\.\d+)\.(\d+)$/.exec(address) ?? [];
-    if (network !== podNetworkOf(node) || range.byPod.has(pod)) return;
+    if (network !== podNetworkOf(node)) return;
     range.byPod.set(pod, Number(last));
     range.taken.add(Number(last));
   }

@@ -54,15 +54,9 @@ export class TimerWheel {
   #turn(): void {
     this.#timerDueMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.monotonicMs();
-    for (;;) {
-      const first = this.#heap.pop();
-      if (!first) return;
-      if (first.dueMs > nowMs) {
-        this.#heap.push(first);
-        this.#arm(first.dueMs);
-        return;
-      }
-      this.#byKey.delete(first.key);
+    for (let { first } = this.#heap; first; { first } = this.#heap) {
+      if (first.dueMs > nowMs) return this.#arm(first.dueMs);
+      this.clear(first.key);
       first.act();
     }
   }
