@@ -28,10 +28,12 @@ export async function bind(call: ResourceCall, services: VerbServices): Promise<
   const at = { namespace: info.namespace, name: info.name || metadata.name };
   const bound: ResourceCall = { ...call, kind: Pod, info: { ...info, name: at.name, subresource: 'binding' } };
   const request = admissionRequest(bound, { verb: 'create', object: binding, dryRun });
-  const admitted = ((await services.admission.mutate(request)) ?? binding) as Binding;
+  const mutating = services.admission.mutate(request);
+  const admitted = ((mutating instanceof Promise ? await mutating : mutating) ?? binding) as Binding;
   const errors = errorsOf(admitted);
   if (errors.length > 0) throw invalid({ group: '', kind: 'Binding' }, at.name, errors);
-  await services.admission.validate({ ...request, object: admitted });
+  const validating = services.admission.validate({ ...request, object: admitted });
+  if (validating instanceof Promise) await validating;
   await services.stored.update(Pod, at, {
     dryRun,
     change: (pod) => assigned(pod!, admitted, services.clock.now()),

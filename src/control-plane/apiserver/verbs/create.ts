@@ -32,7 +32,7 @@ export async function create<T extends KubeObject>(call: ResourceCall<T>, servic
   const mutated = (mutating instanceof Promise ? await mutating : mutating) as T;
   const readable = withReadableAccount(mutated, object, call.warn);
   const admitted = withSpecAsAdmittedBefore(readable, object);
-  return createAdmitted(call, { admitted, dryRun }, services);
+  return await createAdmitted(call, { admitted, dryRun }, services); // awaited: a promise of a promise takes two more turns
 }
 
 /** The rest of a create, for what was admitted; PUT of a name that does not exist comes here too. */
@@ -77,9 +77,8 @@ async function createOnce<T extends KubeObject>(
   const behaviour = services.behaviours.of(kind);
   const named = withIdentity(admitted, services);
   if (behaviour?.beforeCreate) refuseBadMetadata(kind, named); // before anything is looked for on its behalf
-  const prepared = ((await behaviour?.beforeCreate?.(named, { services, user: call.user, verb: 'create', dryRun })) ?? {
-    object: named,
-  }) as Prepared<T>;
+  const preparing = behaviour?.beforeCreate?.(named, { services, user: call.user, verb: 'create', dryRun });
+  const prepared = ((preparing instanceof Promise ? await preparing : preparing) ?? { object: named }) as Prepared<T>;
   const object = deepFreeze(kind.prepareForCreate(prepared.object));
   const errors = kind.validate(object);
   if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors); //       422 Invalid

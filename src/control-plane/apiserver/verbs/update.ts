@@ -30,7 +30,7 @@ export async function update<T extends KubeObject>(call: ResourceCall<T>, servic
       if (!hasReason(error, 'AlreadyExists')) throw error; // somebody created it meanwhile: then it is an update
     }
   }
-  return updateStored(call, { next: () => object, dryRun }, services); //                  404, 409, 422, 403
+  return await updateStored(call, { next: () => object, dryRun }, services); //            404, 409, 422, 403
 }
 
 /** By a request that is no create: whoever made it has to be allowed to create as well. Throws AlreadyExists, Forbidden. */
