@@ -54,10 +54,11 @@ export class TimerWheel {
   #turn(): void {
     this.#timerDueMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.monotonicMs();
-    for (let { first } = this.#heap; first; { first } = this.#heap) {
-      if (first.dueMs > nowMs) return this.#arm(first.dueMs);
+    let { first } = this.#heap;
+    for (; first && first.dueMs <= nowMs; { first } = this.#heap) {
       this.clear(first.key);
       first.act();
     }
+    if (first) this.#arm(first.dueMs);
   }
 }
