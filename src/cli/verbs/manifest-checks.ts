@@ -7,12 +7,17 @@ import type { Validation } from './writing.ts';
 
 /** For commands that validate (`--validate`): throws VerbError for what cannot be an object. */
 export function refuseInvalid(value: unknown, source: string, validation: Validation): void {
-  const problems = validation === 'Ignore' ? [] : problemsOf(value, validation === 'Strict');
-  if (problems.length === 0) return;
-  const told = problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`;
+  const told = whyInvalid(value, validation);
+  if (told === undefined) return;
   throw new VerbError(
     `error validating ${JSON.stringify(source)}: error validating data: ${told}; if you choose to ignore these errors, turn validation off with --validate=false`,
   );
+}
+
+/** undefined for what can be an object. */
+export function whyInvalid(value: unknown, validation: Validation): string | undefined {
+  const problems = validation === 'Ignore' ? [] : problemsOf(value, validation === 'Strict');
+  return problems.length > 1 ? `[${problems.join(', ')}]` : problems[0];
 }
 
 function problemsOf(value: unknown, isStrict: boolean): string[] {

@@ -1,5 +1,6 @@
 /** What all forms of `create` share: one object is sent, and told. */
 import { StatusError } from '#api/machinery/status.ts';
+import { WINDOWS_FLAG } from '../editing.ts';
 import { whileDoing } from '../error-text.ts';
 import type { FlagSpec } from '../flags.ts';
 import { annotated } from '../last-applied.ts';
@@ -12,6 +13,7 @@ import { SELECTOR_FLAGS, type Target, targetsOf } from '../targets.ts';
 import { targetOf } from '../targets-in-files.ts';
 import type { VerbCall } from '../verb.ts';
 import { throwIfAny, unexpected, VerbError } from '../verb-error.ts';
+import { createEdited } from './edited.ts';
 import {
   DRY_RUN_FLAG,
   dryRunNote,
@@ -33,6 +35,8 @@ export const CREATE_FLAGS: readonly FlagSpec[] = [
   ...COMMON,
   ...SELECTOR_FLAGS,
   { name: 'raw', type: 'string', summary: 'a path to send the file to as it is' },
+  { name: 'edit', type: 'bool', summary: 'edit what is in the files before it is created' },
+  WINDOWS_FLAG,
 ];
 /** Of a form that makes one object from the command line. */
 export const OBJECT_FLAGS: readonly FlagSpec[] = COMMON;
@@ -45,6 +49,7 @@ export async function createFromFiles(call: VerbCall): Promise<void> {
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
     throw new VerbError('must specify one of -f and -k');
   if (flags.string('raw')) return sendRaw(call);
+  if (flags.bool('edit')) return sendEdited(call, note);
   const { targets, errors } = await targetsOf(call, { validation: validationOf(flags) });
   if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to create');
   const print = resultPrinter(call.flags, call.io);
@@ -59,7 +64,15 @@ export async function createFromFiles(call: VerbCall): Promise<void> {
   throwIfAny([...failures, ...errors]);
 }
 
+async function sendEdited(call: VerbCall, note: string): Promise<void> {
+  const print = resultPrinter(call.flags, call.io);
+  await createEdited(call, await targetsOf(call), async (target) =>
+    call.io.out(print(await sent(call, target), `created${note}`)),
+  );
+}
+
 async function sendRaw(call: VerbCall): Promise<void> {
+  if (call.flags.bool('edit')) throw new VerbError('--raw and --edit are mutually exclusive');
   if (call.flags.string('selector')) throw new VerbError('--raw and --selector (-l) are mutually exclusive');
   refuseBesideRaw(call, { needsFile: true });
   await askRaw(call, 'POST');
