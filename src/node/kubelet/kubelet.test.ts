@@ -28,6 +28,25 @@ test('the node is registered and ready, and its lease is renewed every ten secon
     expect((after?.renewTime ?? '') > before).toBe(true);
   }));
 
+test('extended resources that somebody advertises by the capacity alone may all be given away, until they are withdrawn', () =>
+  withKubelet({}, async ({ cluster }) => {
+    await cluster.settles();
+    const at = { name: 'node-1', subresource: 'status' };
+    const advertise = async (dongles: string | null) => {
+      const patch = { status: { capacity: { 'example.com/dongle': dongles } } };
+      await cluster.client.patch(Node, at, { type: 'merge', patch });
+      await cluster.passes(11_000);
+    };
+    const node = () => cluster.get(Node, 'node-1');
+    await advertise('3');
+    expect(node()?.status?.allocatable?.['example.com/dongle']).toBe('3');
+    const resourceVersion = node()?.metadata.resourceVersion;
+    await cluster.passes(30_000);
+    expect(node()?.metadata.resourceVersion).toBe(resourceVersion);
+    await advertise(null);
+    expect(node()?.status?.allocatable).not.toHaveProperty(['example.com/dongle']);
+  }));
+
 test('a crashing container waits 10 s, 20 s, 40 s … and never more than 5 min between its runs', () =>
   withKubelet({ programs: { main: { runsForMs: 0, exitCode: 1 } } }, async ({ cluster, create, pod }) => {
     await create('crash');

@@ -1,4 +1,5 @@
 /** What the kubelet says of its node. Pure, but for reading the disk. Texts and reasons are upstream's. */
+import { withAdvertised } from '#api/core/v1/advertised-resources.ts';
 import { DECLARED_FEATURES } from '#api/core/v1/node-features.ts';
 import type { NodeCondition, NodeStatus } from '#api/generated/schema.ts';
 import type { KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
@@ -49,8 +50,13 @@ export function nodeStatusOf(inputs: NodeInputs, before: NodeStatus | undefined)
       ...addresses.map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: nodeName },
     ],
-    capacity: { ...capacity, ...inputs.devices.capacity },
-    allocatable: { ...allocatableOf(capacity, inputs.configuration), ...inputs.devices.allocatable },
+    ...withAdvertised(
+      {
+        capacity: { ...capacity, ...inputs.devices.capacity },
+        allocatable: { ...allocatableOf(capacity, inputs.configuration), ...inputs.devices.allocatable },
+      },
+      before,
+    ),
     conditions: conditionsOf(inputs, before?.conditions ?? []),
     daemonEndpoints: { kubeletEndpoint: { Port: port } },
     images: imagesOf(images),

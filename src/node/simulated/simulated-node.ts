@@ -1,4 +1,5 @@
 /** The objects of a node that exists on paper only. Pure. */
+import { withAdvertised } from '#api/core/v1/advertised-resources.ts';
 import { DECLARED_FEATURES } from '#api/core/v1/node-features.ts';
 import type { Lease, Node, NodeStatus, Taint } from '#api/generated/schema.ts';
 import { microTimestampOf, timestampOf } from '#api/machinery/timestamp.ts';
@@ -92,8 +93,7 @@ export function nodeStatus(
       { type: 'InternalIP', address },
       { type: 'Hostname', address: name },
     ],
-    capacity: { ...capacity },
-    allocatable: { ...capacity },
+    ...withAdvertised({ capacity, allocatable: capacity }, before),
     conditions: [
       condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
       condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
