@@ -42,10 +42,24 @@ function withoutHash(template: PodTemplateSpec): unknown {
   return { metadata: { ...rest, labels, annotations: metadata.annotations ?? {} }, spec };
 }
 
-export const revisionOf = ({ metadata }: ReplicaSet | Deployment): number =>
-  wholeOf(metadata.annotations?.[REVISION]) ?? 0;
+export const revisionOf = ({ metadata }: ReplicaSet | Deployment): bigint =>
+  revisionIn(metadata.annotations?.[REVISION]) ?? 0n;
 
-export const nextRevision = (old: readonly ReplicaSet[]): number => Math.max(0, ...old.map(revisionOf)) + 1;
+export const nextRevision = (old: readonly ReplicaSet[]): bigint =>
+  old.map(revisionOf).reduce((most, each) => (each > most ? each : most), 0n) + 1n;
+
+/** What Go takes for an int64: from 2^53 on a number cannot tell a revision from the next. */
+export function revisionIn(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^[+-]?\d{1,19}$/.test(text)) return undefined;
+  const revision = BigInt(text);
+  return BigInt.asIntN(64, revision) === revision ? revision : undefined;
+}
+
+/** For sorting, the oldest first. */
+export const revisionOrder = (a: ReplicaSet, b: ReplicaSet): number => {
+  const [one, other] = [revisionOf(a), revisionOf(b)];
+  return one < other ? -1 : Number(one > other);
+};
 
 export const desiredReplicasOf = ({ metadata }: ReplicaSet): number | undefined =>
   wholeOf(metadata.annotations?.[DESIRED_REPLICAS]);
@@ -87,12 +101,12 @@ export interface Sizes {
 export function annotationsOf(
   deployment: Deployment,
   rs: Pick<ReplicaSet, never> & { metadata: { annotations?: Record<string, string> } },
-  { revision, sizes }: { revision: number; sizes?: Sizes },
+  { revision, sizes }: { revision: bigint; sizes?: Sizes },
 ): Record<string, string> {
   const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(([name]) => isCopied(name));
   const annotations: Record<string, string> = { ...rs.metadata.annotations, ...Object.fromEntries(copied) };
   const before = annotations[REVISION];
-  if ((wholeOf(before) ?? 0) < revision) {
+  if ((revisionIn(before) ?? 0n) < revision) {
     annotations[REVISION] = String(revision);
     if (before !== undefined) annotations[REVISION_HISTORY] = withHistory(annotations[REVISION_HISTORY], before);
   }
@@ -119,7 +133,7 @@ export function tooOld(old: readonly ReplicaSet[], limit: number): ReplicaSet[] 
     spec.replicas === 0 &&
     (metadata.generation ?? 0) <= (status?.observedGeneration ?? 0);
   return [...candidates]
-    .sort((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
+    .sort((a, b) => revisionOrder(a, b) || byAge(a, b))
     .slice(0, surplus)
     .filter(isEmpty);
 }

@@ -1,6 +1,6 @@
 /** The way back that an annotation asks for; what is left of the field `rollbackTo` of earlier versions. Source: rollback.go. */
 import type { Deployment, ReplicaSet } from '#api/generated/schema.ts';
-import { hasTemplate, isCopied, POD_TEMPLATE_HASH, revisionOf } from './replica-sets.ts';
+import { hasTemplate, isCopied, POD_TEMPLATE_HASH, revisionIn, revisionOf, revisionOrder } from './replica-sets.ts';
 
 const ROLLBACK_TO = 'deprecated.deployment.rollback.to';
 
@@ -13,19 +13,17 @@ export interface Rollback {
 }
 
 /** The revision, 0 for the one before; undefined: it does not ask for one. */
-export function askedRevision({ metadata }: Deployment): number | undefined {
-  const asked = metadata.annotations?.[ROLLBACK_TO];
-  return asked !== undefined && /^[+-]?\d+$/.test(asked) ? Number(asked) : undefined;
-}
+export const askedRevision = ({ metadata }: Deployment): bigint | undefined =>
+  revisionIn(metadata.annotations?.[ROLLBACK_TO]);
 
-export function rollbackTo(asked: number, deployment: Deployment, all: readonly ReplicaSet[]): Rollback {
+export function rollbackTo(asked: bigint, deployment: Deployment, all: readonly ReplicaSet[]): Rollback {
   const { [ROLLBACK_TO]: _, ...annotations } = deployment.metadata.annotations ?? {};
   const given = { ...deployment, metadata: { ...deployment.metadata, annotations } };
   const refused = (reason: string, message: string): Rollback => ({
     ...{ deployment: given, type: 'Warning', reason: `DeploymentRollback${reason}`, message },
   });
   const revision = asked || lastRevision(all);
-  if (revision === 0) return refused('RevisionNotFound', 'Unable to find last revision.');
+  if (revision === 0n) return refused('RevisionNotFound', 'Unable to find last revision.');
   const target = all.find((rs) => revisionOf(rs) === revision);
   if (!target) return refused('RevisionNotFound', 'Unable to find the revision to rollback to.');
   const name = JSON.stringify(deployment.metadata.name);
@@ -39,7 +37,10 @@ export function rollbackTo(asked: number, deployment: Deployment, all: readonly 
 }
 
 /** The one before the newest. */
-const lastRevision = (all: readonly ReplicaSet[]): number => all.map(revisionOf).sort((a, b) => b - a)[1] ?? 0;
+function lastRevision(all: readonly ReplicaSet[]): bigint {
+  const last = [...all].sort(revisionOrder).at(-2);
+  return last ? revisionOf(last) : 0n;
+}
 
 /** Its annotations come back with it: they tell of that revision. */
 function withTemplateOf(rs: ReplicaSet, deployment: Deployment): Deployment {

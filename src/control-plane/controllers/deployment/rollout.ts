@@ -82,7 +82,7 @@ export class Rollout {
   }
 
   /** What it leads to is the next step's. */
-  async #rollBack(revision: number): Promise<undefined> {
+  async #rollBack(revision: bigint): Promise<undefined> {
     await this.#newReplicaSet();
     const { api, events } = this.#context;
     const { deployment, type, reason, message } = rollbackTo(revision, this.#deployment, this.#all);
@@ -156,7 +156,7 @@ export class Rollout {
     const reached = hasDeadline(this.#deployment)
       ? progressing('NewReplicaSetCreated', `Created new replica set "${name}"`)
       : undefined;
-    await this.#note(revision, reached);
+    await this.#note(String(revision), reached);
     return created;
   }
 
@@ -178,11 +178,11 @@ export class Rollout {
       : newRs;
     const isNew = hasDeadline(this.#deployment) && !conditionOf(this.#deployment.status, 'Progressing');
     const found = progressing('FoundNewReplicaSet', `Found new replica set "${current.metadata.name}"`);
-    await this.#note(Number(current.metadata.annotations?.[REVISION] ?? 0), isNew ? found : undefined);
+    await this.#note(current.metadata.annotations?.[REVISION], isNew ? found : undefined);
     return current;
   }
 
-  async #create(revision: number): Promise<ReplicaSet> {
+  async #create(revision: bigint): Promise<ReplicaSet> {
     const { api, events } = this.#context;
     const draft = draftOf(this.#deployment);
     const { replicas: desired } = this.#deployment.spec;
@@ -263,12 +263,10 @@ export class Rollout {
     await this.#note(undefined, spec.paused ? PAUSED : RESUMED);
   }
 
-  async #note(revision: number | undefined, condition: NewCondition | undefined): Promise<void> {
+  async #note(revision: string | undefined, condition: NewCondition | undefined): Promise<void> {
     const status = this.#deployment.status ?? {};
     const noted = condition ? withCondition(status, condition, this.#context.clock.now()) : status;
-    const annotations = revision
-      ? { ...this.#deployment.metadata.annotations, [REVISION]: String(revision) }
-      : undefined;
+    const annotations = revision ? { ...this.#deployment.metadata.annotations, [REVISION]: revision } : undefined;
     await this.#updateStatus(noted, annotations);
   }
 
