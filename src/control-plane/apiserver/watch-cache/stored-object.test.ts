@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { share } from '#api/machinery/shared-parts.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import {
   copySpliced,
@@ -44,6 +45,15 @@ for (const [what, extra] of Object.entries({
     expect(parse(splice(encode(whole), 9))).toEqual(expected);
   });
 }
+
+test('what objects share, and what is no object at all, is in the bytes of each', () => {
+  const spec = share({ nodeName: 'a', containers: [{ name: 'main' }] });
+  const states = [{ spec }, { spec: { ...spec, nodeName: 'b' } }, { spec, status: null, count: 1, left: undefined }];
+  for (const state of [...states, ...states]) {
+    const { resourceVersion: _, ...metadata } = object().metadata;
+    expect(parse(encode(object(state)))).toEqual({ ...JSON.parse(JSON.stringify(object(state))), metadata });
+  }
+});
 
 test('empty metadata leaves no comma behind', () => {
   const bytes = encode({ apiVersion: 'v1', kind: 'X', metadata: {} } as unknown as KubeObject);
