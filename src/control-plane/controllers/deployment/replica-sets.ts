@@ -45,8 +45,11 @@ function withoutHash(template: PodTemplateSpec): unknown {
 export const revisionOf = ({ metadata }: ReplicaSet | Deployment): bigint =>
   revisionIn(metadata.annotations?.[REVISION]) ?? 0n;
 
-export const nextRevision = (old: readonly ReplicaSet[]): bigint =>
-  old.map(revisionOf).reduce((most, each) => (each > most ? each : most), 0n) + 1n;
+export function nextRevision(old: readonly ReplicaSet[]): bigint {
+  let last = 0n;
+  for (const revision of old.map(revisionOf)) if (revision > last) last = revision;
+  return last + 1n;
+}
 
 /** What Go takes for an int64: from 2^53 on a number cannot tell a revision from the next. */
 export function revisionIn(text: string | undefined): bigint | undefined {
