@@ -48,14 +48,15 @@ export async function decide(pod: Pod, cluster: ClusterView, options: CycleOptio
   const prepared = prepareAll(pod, cluster, options);
   if ('refusal' in prepared) return { ...prepared, looked: 0 };
   const { states } = prepared;
+  const filtering = { ...options, prepared };
   const found =
-    (await onNominated(pod, cluster, { prepared, ...options })) ??
-    (await filterAll(pod, cluster, { prepared, ...options }));
+    (pod.status?.nominatedNodeName && (await onNominated(pod, cluster, filtering))) ||
+    (await filterAll(pod, cluster, filtering));
   const { feasible, looked, answers, places } = found;
-  if (feasible.length === 0) return { refusal: refusalAfter(pod, cluster, { ...options, prepared, found }), looked };
+  if (feasible.length === 0) return { refusal: refusalAfter(pod, cluster, { ...filtering, found }), looked };
   if (feasible.length === 1) return { nodeName: (feasible[0] as NodeInfo).node.metadata.name, states, looked };
   const remembered = answers && places.length === feasible.length ? { answers, places } : undefined;
-  const further = await furtherScores(pod, feasible, options.extenders);
+  const further = options.extenders && (await furtherScores(pod, feasible, options.extenders));
   const totals = totalsOf(pod, feasible, { plugins: options.plugins, cluster, states, remembered, further });
   const best = bestOf(feasible, totals, options.random);
   return { nodeName: best.node.metadata.name, states, looked };
@@ -105,21 +106,22 @@ function candidatesOf({ nodes, nodeNamed }: ClusterView, only: ReadonlySet<strin
 
 /** Room was made for it there: if it fits there now, nothing else is looked at. */
 async function onNominated(pod: Pod, cluster: ClusterView, options: Filtering): Promise<Found | undefined> {
-  const name = pod.status?.nominatedNodeName;
-  const info = name ? cluster.nodeNamed(name) : undefined;
+  const info = cluster.nodeNamed(pod.status?.nominatedNodeName ?? '');
   if (!info || !options.prepared.candidates.includes(info)) return undefined;
   const only = { ...options.prepared, candidates: [info] };
   const found = await filterAll(pod, cluster, { ...options, prepared: only });
   return found.feasible.length > 0 ? { ...found, looked: 0 } : undefined;
 }
 
-const filterAll = async (pod: Pod, cluster: ClusterView, options: Filtering): Promise<Found> =>
-  withoutRefused(pod, await search(pod, cluster, options), options.extenders);
+async function filterAll(pod: Pod, cluster: ClusterView, options: Filtering): Promise<Found> {
+  const found = await search(pod, cluster, options);
+  return options.extenders ? withoutRefused(pod, found, options.extenders) : found;
+}
 
 /** Nobody knows what would help a pod that one has refused: every change may. */
 const anyExtender = definePlugin({ name: 'Extender' });
 
-async function withoutRefused(pod: Pod, found: Found, extenders: readonly Extender[] = []): Promise<Found> {
+async function withoutRefused(pod: Pod, found: Found, extenders: readonly Extender[]): Promise<Found> {
   let { feasible } = found;
   for (const extender of extenders) {
     if (!extender.filter || feasible.length === 0 || !extender.isInterested(pod)) continue;
@@ -133,7 +135,7 @@ async function withoutRefused(pod: Pod, found: Found, extenders: readonly Extend
   return { ...found, feasible };
 }
 
-async function furtherScores(pod: Pod, nodes: readonly NodeInfo[], extenders: readonly Extender[] = []) {
+async function furtherScores(pod: Pod, nodes: readonly NodeInfo[], extenders: readonly Extender[]) {
   let sums: number[] | undefined;
   for (const extender of extenders) {
     if (!extender.prioritize || !extender.isInterested(pod)) continue;

@@ -14,8 +14,12 @@ export interface FilterOf {
 }
 
 /** Those that have a say about this pod, in their order. */
-export const filtersOf = (plugins: readonly Plugin[], states: States): FilterOf[] =>
-  pointsOf(plugins).filter.flatMap((plugin) => (states.has(plugin) ? [{ plugin, state: states.get(plugin) }] : []));
+export function filtersOf(plugins: readonly Plugin[], states: States): FilterOf[] {
+  const filters: FilterOf[] = [];
+  for (const plugin of pointsOf(plugins).filter)
+    if (states.has(plugin)) filters.push({ plugin, state: states.get(plugin) });
+  return filters;
+}
 
 export interface RefusedOn {
   plugin: Plugin;

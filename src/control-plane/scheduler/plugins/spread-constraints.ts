@@ -4,9 +4,10 @@ import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { ReplicationController } from '#api/core/v1/replication-controller.ts';
 import { Service } from '#api/core/v1/service.ts';
-import type { TopologySpreadConstraint } from '#api/generated/schema.ts';
-import type { Selector } from '#api/machinery/label-selector.ts';
-import { matchesLabels, selectorFrom, selectorOfLabels } from '#api/machinery/label-selector.ts';
+import type { LabelSelector, TopologySpreadConstraint } from '#api/generated/schema.ts';
+import type { Labels, Selector } from '#api/machinery/label-selector.ts';
+import { selectorFrom, selectorOfLabels } from '#api/machinery/label-selector.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import type { ClusterView } from '../define-plugin.ts';
 import { HOSTNAME } from './soft-spread.ts';
 
@@ -84,18 +85,32 @@ function ownersSelector({ metadata }: Pod, { cached }: ClusterView): Selector {
   const { namespace = '', labels, ownerReferences } = metadata;
   const services = cached(Service)
     .inNamespace(namespace)
-    .map(({ spec }) => spec.selector ?? {})
-    .filter((selector) => Object.keys(selector).length > 0 && matchesLabels(selectorOfLabels(selector), labels))
-    .map(selectorOfLabels);
+    .flatMap(({ spec: { selector } }) => (selector && leadsTo(selector, labels) ? selectorOfLabels(selector) : []));
   const owner = ownerReferences?.find(({ controller }) => controller);
-  const key = `${namespace}/${owner?.name}`;
-  const ofOwner = () => {
-    if (owner?.kind === 'ReplicaSet') return selectorFrom(cached(ReplicaSet).get(key)?.spec.selector);
-    if (owner?.kind === 'StatefulSet') return selectorFrom(cached(StatefulSet).get(key)?.spec.selector);
-    if (owner?.kind === 'ReplicationController')
-      return selectorOfLabels(cached(ReplicationController).get(key)?.spec.selector ?? {});
-    return undefined;
-  };
-  const all = [...services, ofOwner()].filter((selector) => selector !== undefined && !selector.nothing);
-  return { requirements: all.flatMap((selector) => selector?.requirements ?? []) };
+  const ofOwner = owner && selectorOfOwner(owner.kind, `${namespace}/${owner.name}`, cached);
+  if (!ofOwner || ofOwner.nothing) return { requirements: services.flatMap(({ requirements }) => requirements) };
+  if (services.length === 0) return ofOwner;
+  return { requirements: [...services, ofOwner].flatMap(({ requirements }) => requirements) };
+}
+
+function leadsTo(selector: Labels, labels: Labels = {}): boolean {
+  const wanted = Object.entries(selector);
+  return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value);
+}
+
+function selectorOfOwner(kind: string, key: ObjectKey, cached: ClusterView['cached']): Selector | undefined {
+  if (kind === 'ReplicaSet') return madeOf(cached(ReplicaSet).get(key)?.spec.selector);
+  if (kind === 'StatefulSet') return madeOf(cached(StatefulSet).get(key)?.spec.selector);
+  if (kind !== 'ReplicationController') return undefined;
+  return selectorOfLabels(cached(ReplicationController).get(key)?.spec.selector ?? {});
+}
+
+/** Made once for all pods of an owner: an object that is cached does not change. */
+const made = new WeakMap<LabelSelector, Selector>();
+
+function madeOf(given: LabelSelector | undefined): Selector | undefined {
+  if (!given) return undefined;
+  const selector = made.get(given) ?? selectorFrom(given);
+  made.set(given, selector);
+  return selector;
 }
