@@ -3,10 +3,10 @@ import { ManualClock } from './manual-clock.ts';
 import { PacedWork } from './paced-work.ts';
 
 /** Work of which each is done when it is told. */
-function paced({ atOnce = 2, longestWaitMs = 1000, mostWaiting = 100 } = {}) {
+function paced({ atOnce = 2, quickMs = 10, longestWaitMs = 1000, mostWaiting = 100 } = {}) {
   const clock = new ManualClock();
   const stopping = new AbortController();
-  const work = new PacedWork({ clock, atOnce, longestWaitMs, mostWaiting, signal: stopping.signal });
+  const work = new PacedWork({ clock, atOnce, quickMs, longestWaitMs, mostWaiting, signal: stopping.signal });
   const begun: number[] = [];
   const ends = new Map<number, () => void>();
   const add = (id: number) =>
@@ -29,6 +29,24 @@ test('a few are under way at a time; the next begins when one is done', async ()
   end(4);
   expect(await Promise.all(results)).toEqual([1, 2, 3, 4]);
   expect(work.underWay).toBe(0);
+});
+
+test('as long as it takes long, one is under way at a time', async () => {
+  const { clock, begun, add, end } = paced();
+  const results = [1, 2, 3, 4, 5, 6].map(add);
+  const ends = async (id: number) => {
+    end(id);
+    await results[id - 1];
+  };
+  clock.advance(11);
+  await ends(1);
+  expect(begun).toEqual([1, 2]);
+  await ends(2);
+  expect(begun).toEqual([1, 2, 3]);
+  clock.advance(10);
+  await ends(3);
+  expect(begun).toEqual([1, 2, 3, 4, 5]);
+  for (const id of [4, 5, 6]) await ends(id);
 });
 
 test('none waits for longer than it may, whatever is under way', () => {

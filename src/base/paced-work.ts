@@ -1,6 +1,7 @@
 /**
- * Work that others go before: a few at a time are under way, so that it goes on as fast as what it waits for lets it. What
- * has waited long enough begins whatever is under way, and so does the first of too many.
+ * Work that others go before: a few at a time are under way, so that it goes on as fast as what it waits for lets it, and one
+ * at a time as long as that takes long. What has waited long enough begins whatever is under way, and so does the first of too
+ * many.
  */
 import type { Clock, Timer } from './clock.ts';
 import type { Signal } from './plain-signal.ts';
@@ -8,6 +9,8 @@ import type { Signal } from './plain-signal.ts';
 export interface PacedWorkOptions {
   clock: Clock;
   atOnce: number;
+  /** What took longer has met others who want the same. */
+  quickMs: number;
   longestWaitMs: number;
   mostWaiting: number;
   /** Once it aborts nothing waits any more: everything begins, to see that it is too late. */
@@ -23,6 +26,8 @@ export class PacedWork {
   readonly #options: PacedWorkOptions;
   readonly #waiting: Waiting[] = [];
   #underWay = 0;
+  /** What ended last was. */
+  #isQuick = true;
   /** As long as something waits: when the first of it has waited long enough, or earlier. */
   #timer: Timer | undefined;
 
@@ -37,19 +42,22 @@ export class PacedWork {
 
   /** Begins in the order of the calls. Settles as `act` does. */
   run<T>(act: () => Promise<T>): Promise<T> {
+    const { clock, quickMs } = this.#options;
     return new Promise((resolve, reject) => {
       const begin = () => {
         this.#underWay++;
+        const beganMs = clock.monotonicMs();
         const after = <V>(settle: (value: V) => void) => {
           return (value: V) => {
             this.#underWay--;
+            this.#isQuick = clock.monotonicMs() - beganMs <= quickMs;
             this.#beginDue();
             settle(value);
           };
         };
         act().then(after(resolve), after(reject));
       };
-      this.#waiting.push({ sinceMs: this.#options.clock.monotonicMs(), begin });
+      this.#waiting.push({ sinceMs: clock.monotonicMs(), begin });
       this.#beginDue();
     });
   }
@@ -65,7 +73,8 @@ export class PacedWork {
     const { clock, atOnce, longestWaitMs, mostWaiting, signal } = this.#options;
     const [first] = this.#waiting;
     if (!first) return false;
-    if (signal?.aborted || this.#underWay < atOnce || this.#waiting.length > mostWaiting) return true;
+    const most = this.#isQuick ? atOnce : 1;
+    if (signal?.aborted || this.#underWay < most || this.#waiting.length > mostWaiting) return true;
     return clock.monotonicMs() - first.sinceMs >= longestWaitMs;
   }
 

@@ -54,10 +54,10 @@ const FINISH_MS = 6 * 60_000;
 const REFRESH_MS = 30 * 60_000;
 const UNDER_WAY_AT_MOST = 1000;
 /**
- * What an Event tells of comes first: of many Events a few at a time are written beside it, and so the more the less there is
- * to do. Upstream has 50 a second for that. They are not late for longer than this, and not so many are.
+ * What an Event tells of comes first: of many Events a few at a time are written beside it, one while that takes long, and so the
+ * more the less there is to do. Upstream has 50 a second for that. They are not late for longer than this, and not so many are.
  */
-const PACE = { atOnce: 4, longestWaitMs: 10_000, mostWaiting: 5_000 };
+const PACE = { atOnce: 4, quickMs: 10, longestWaitMs: 10_000, mostWaiting: 5_000 };
 const TRIES = 12;
 const RETRY_MS = 10_000;
 const RETRY_JITTER = 0.25;
