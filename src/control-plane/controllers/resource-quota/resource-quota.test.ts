@@ -116,6 +116,21 @@ test('scopes choose the pods that count', async () => {
   });
 });
 
+test('a pod that gets a deadline goes over from the one scope into the other', async () => {
+  await using cluster = await start();
+  await quota(cluster, { pods: '1' }, { scopes: ['NotTerminating'] });
+  await cluster.create(ResourceQuota, {
+    metadata: { name: 'ending', namespace: 'default' },
+    spec: { hard: { pods: '1' }, scopes: ['Terminating'] },
+  });
+  await cluster.settles();
+  await cluster.create(Pod, pod('a'));
+  await cluster.settles();
+  await cluster.patch(Pod, 'default/a', { spec: { activeDeadlineSeconds: 10 } });
+  await cluster.settles();
+  expect([used(cluster), used(cluster, 'ending')]).toEqual([{ pods: '0' }, { pods: '1' }]);
+});
+
 test('Services count ports of nodes and balancers, and a change of type is charged', async () => {
   await using cluster = await start();
   await quota(cluster, { services: '5', 'services.nodeports': '1', 'services.loadbalancers': '0' });

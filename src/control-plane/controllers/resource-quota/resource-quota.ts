@@ -77,8 +77,11 @@ const specOf = (quota: KubeObject | undefined): unknown => (quota as ResourceQuo
 function mayFree({ kind, now, before }: Pick<AnyKindChange, 'kind' | 'now'> & { before: KubeObject }): boolean {
   if (!now) return true;
   const evaluator = evaluatorOf(kind);
-  if (evaluator.handles({ verb: 'update', subresource: 'status', next: now, current: before })) return true;
+  const isHandled = (subresource: string) =>
+    evaluator.handles({ verb: 'update', subresource, next: now, current: before });
+  if (isHandled('status')) return true;
   if (kind.group !== '' || (kind.plural !== 'pods' && kind.plural !== 'services')) return false;
+  if (kind.plural === 'pods' && isHandled('')) return true; // it is of another scope
   return !isSameAmounts(evaluator.usage(now, 0), evaluator.usage(before, 0));
 }
 
