@@ -4,7 +4,7 @@
  */
 import { type FieldError, invalidValue } from './field-error.ts';
 import type { Path } from './field-path.ts';
-import { formatIp, type IpRange, maskedIp, parseIp } from './ip.ts';
+import { formatIp, type IpRange, isIpv4, maskedIp, parseIp } from './ip.ts';
 
 const NO_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const NO_CIDR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
@@ -24,7 +24,7 @@ export const meantIp = (ip: Uint8Array): Uint8Array => (isMapped(ip) ? ip.subarr
 
 /** For fields that took looser forms once. `known`: what the field holds already. */
 export function isLegacyIp(at: Path, value: string, known: readonly string[] = []): FieldError[] {
-  if (known.includes(value)) return [];
+  if (known.includes(value) || isIpv4(value)) return []; // most are, and need not be taken apart
   const ip = parseIpLoosely(value);
   if (!ip) return [invalidValue(at, value, NO_IP)];
   const exact = parseIp(value);

@@ -217,8 +217,8 @@ function validateMapping(
 function validateIps(ips: readonly { ip: string }[], before: readonly { ip: string }[], at: At<{ ip: string }[]>) {
   const known = before.map(({ ip }) => ip);
   const errors = ips.flatMap(({ ip = '' }, i) => isLegacyIp(at[i]!, ip, known));
-  const families = new Set(ips.map(({ ip }) => familyOf(ip ?? '')));
-  const isPair = ips.length < 2 || (ips.length === 2 && families.size === 2);
+  const [one, other] = ips;
+  const isPair = ips.length < 2 || (ips.length === 2 && familyOf(one!.ip ?? '') !== familyOf(other!.ip ?? ''));
   return isPair ? errors : [...errors, invalidValue(at, ips, 'may specify no more than one IP for each IP family')];
 }
 
