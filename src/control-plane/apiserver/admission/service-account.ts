@@ -9,6 +9,7 @@ import type { Container, Volume, VolumeMount } from '#api/generated/schema.ts';
 import { withParts } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
 import { type Random, randomSuffix } from '#base/random.ts';
 import { type Soon, soon } from '#base/soon.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
@@ -34,7 +35,7 @@ export const serviceAccountPlugin = defineAdmission<Pod>({
     return soon(accountOf(serviceAccountName, request, services), (account) => {
       const naming = { serviceAccountName, serviceAccount: serviceAccountName };
       const named = withParts(pod, { spec: Object.assign({}, pod.spec, naming) });
-      const mounted = wantsToken(pod, account) ? withToken(named, tokenVolumeNameOf(account, services.random)) : named;
+      const mounted = wantsToken(pod, account) ? withToken(named, tokenVolumeOf(account, services.random)) : named;
       if (pod.spec.imagePullSecrets?.length || !account.imagePullSecrets?.length) return mounted;
       return { ...mounted, spec: { ...mounted.spec, imagePullSecrets: account.imagePullSecrets } };
     });
@@ -94,19 +95,19 @@ async function storedAccountOf(name: string, request: AdmissionRequest, { live, 
 const wantsToken = ({ spec }: Pod, account: ServiceAccount): boolean =>
   spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
 
-const tokenVolumeNames = new WeakMap<ServiceAccount, string>();
+const tokenVolumes = new WeakMap<ServiceAccount, Volume>();
 
-/** No two volumes of a pod may have it. All pods of an account have the same one: those of one template then share what they are. */
-function tokenVolumeNameOf(account: ServiceAccount, random: Random): string {
-  const name = tokenVolumeNames.get(account) ?? `${VOLUME_PREFIX}${randomSuffix(random)}`;
-  tokenVolumeNames.set(account, name);
-  return name;
+/** Its name has to be the only one in its pod. All pods of an account have the same: those of one template then share what they are. */
+function tokenVolumeOf(account: ServiceAccount, random: Random): Volume {
+  const volume = tokenVolumes.get(account) ?? deepFreeze(tokenVolume(`${VOLUME_PREFIX}${randomSuffix(random)}`));
+  tokenVolumes.set(account, volume);
+  return volume;
 }
 
-function withToken(pod: Pod, newName: string): Pod {
+function withToken(pod: Pod, token: Volume): Pod {
   const { volumes = [], initContainers, containers } = pod.spec;
   const present = volumes.find(({ name }) => name.startsWith(VOLUME_PREFIX));
-  const name = present?.name ?? newName;
+  const name = present?.name ?? token.name;
   const mount: VolumeMount = { name, readOnly: true, mountPath: MOUNT_PATH };
   const isNeeded = [...(initContainers ?? []), ...containers].some((container) => !hasMount(container));
   const addMount = (container: Container): Container =>
@@ -117,7 +118,7 @@ function withToken(pod: Pod, newName: string): Pod {
     spec: Object.assign({}, pod.spec, {
       containers: containers.map(addMount),
       ...(initContainers && { initContainers: initContainers.map(addMount) }),
-      ...(!present && isNeeded && { volumes: [...volumes, tokenVolume(name)] }),
+      ...(!present && isNeeded && { volumes: [...volumes, token] }),
     }),
   });
 }
