@@ -170,6 +170,7 @@ describe.concurrent('jobs', () => {
     await eventually('it is released', async () => (await owner()) === undefined);
     await ground().api.delete(path('adopting'), { propagationPolicy: 'Background' });
     await ground().api.delete(podPath);
+    await ground().gone(podPath); // nothing of the Job holds it
   });
 
   test('Job should apply changes to a job status', async () => {

@@ -54,7 +54,11 @@ describe.concurrent('deployments', () => {
         'ReplicaSet',
         'rolling-adopted',
         {
-          metadata: { name: 'rolling-adopted', labels: { app: 'rolling' } },
+          metadata: {
+            name: 'rolling-adopted',
+            labels: { app: 'rolling' },
+            annotations: { 'deployment.kubernetes.io/revision': '3546343826724305832' },
+          },
           spec: { replicas: 1, selector: { matchLabels: { app: 'rolling' } }, template: template('rolling', 'old') },
         },
         'apps/v1',
@@ -66,6 +70,8 @@ describe.concurrent('deployments', () => {
     const sets = await replicaSets('rolling');
     expect(sets.map(({ spec }) => spec.replicas).sort()).toEqual([0, 1]);
     for (const { metadata } of sets) expect(metadata.ownerReferences?.[0]?.name).toBe('rolling');
+    const { annotations } = (await read('rolling')).metadata;
+    expect(annotations?.['deployment.kubernetes.io/revision']).toBe('3546343826724305833');
     await remove('rolling');
   });
 
