@@ -7,10 +7,12 @@ import { bodies, catalog, ownKinds } from '#api/catalog.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
+import { metricsKinds } from '#api/metrics/v1beta1/resource-metrics.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
+import { ensureMetricsReader } from '#cmd/control-plane/resource-metrics.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
@@ -18,6 +20,7 @@ import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issue
 import { type SigningKeys, signingKeysOf } from '#control-plane/apiserver/authentication/token-signer.ts';
 import { allow } from '#control-plane/apiserver/authorization/authorizer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
+import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
 import { startControllers } from '#control-plane/controllers/start-controllers.ts';
@@ -26,6 +29,7 @@ import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { type MemoryImage, openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import type { TestComponent } from './components.ts';
+import type { ControllerMaker } from './controller-makers.ts';
 import { turn } from './rest.ts';
 import { TestClock } from './test-clock.ts';
 import { type ComponentServices, TestCluster } from './test-cluster.ts';
@@ -37,7 +41,7 @@ export { type ComponentServices, TestCluster } from './test-cluster.ts';
 export interface ClusterOptions {
   /** `virtual` (unless told otherwise): time stands still until the test lets it pass. `real`: the machine's. */
   clock?: 'virtual' | 'real';
-  controllers?: readonly Controller[];
+  controllers?: readonly (Controller | ControllerMaker)[];
   /**
    * Those of `controllers` that write the same into every cluster that has just begun: it begins with that, as one whose
    * controllers are started again. One is known by its name.
@@ -49,6 +53,8 @@ export interface ClusterOptions {
   simulatedNodes?: number;
   /** Objects of the kind SimulatedNodePool make further ones. */
   simulatedNodePools?: boolean;
+  /** metrics.k8s.io says what simulated nodes and their pods use. */
+  resourceMetrics?: boolean;
   /** Authorisation by RBAC with the bootstrap roles, instead of letting everybody do everything. */
   rbac?: boolean;
   /** Admission wants a ServiceAccount for every pod. */
@@ -69,26 +75,39 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   const cluster = await bootedCluster(options);
   const { controllers = [], scheduler, simulatedNodes, simulatedNodePools, components = [] } = options;
   if (options.rbac) {
-    const derived = controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) }));
+    const made = controllers.map((each) => ('make' in each ? each.make(cluster.services) : each));
+    const derived = made.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) }));
     await ensureBootstrapObjects(cluster.client, derived);
+    if (options.resourceMetrics) await ensureMetricsReader(cluster.client);
     await cluster.settles(); // the authorizer has heard of them
   }
-  for (const controller of controllers) if (controller.form === 'kind') run(cluster, controller);
+  for (const controller of controllers) if (!isOfAnyKind(controller)) run(cluster, controller);
   if (scheduler) {
     const profiles = scheduler === true ? {} : { profiles: scheduler };
     cluster.run(SCHEDULER, (services) => startScheduler({ ...profiles, ...services, breathe: turn }));
   }
   if (simulatedNodePools) await cluster.simulatePools();
   // Last: of kinds that others follow whole they need no informers of their own.
-  for (const controller of controllers) if (controller.form !== 'kind') run(cluster, controller);
+  for (const controller of controllers) if (isOfAnyKind(controller)) run(cluster, controller);
   if (simulatedNodes) await cluster.simulateNodes({ count: simulatedNodes });
   for (const start of components) cluster.add(start(cluster.services));
   await cluster.settles();
   return cluster;
 }
 
-const run = (cluster: TestCluster, controller: Controller): void =>
-  cluster.run(controller.name, (services) => startControllers({ controllers: [controller], ...services }));
+const isOfAnyKind = (controller: Controller | ControllerMaker): boolean =>
+  'form' in controller && controller.form !== 'kind';
+
+const run = (cluster: TestCluster, controller: Controller | ControllerMaker): void => {
+  const { name } = controller;
+  if ('make' in controller)
+    cluster.run(
+      name,
+      (services) => startControllers({ controllers: [controller.make(services)], ...services }),
+      controller,
+    );
+  else cluster.run(name, (services) => startControllers({ controllers: [controller], ...services }));
+};
 
 /** With an API server that serves, and the namespaces that there always are. */
 async function bootedCluster(options: ClusterOptions): Promise<TestCluster> {
@@ -109,7 +128,7 @@ async function boot(cluster: TestCluster): Promise<void> {
 
 /** Not one that a test would choose: what is drawn from it must not be drawn again. */
 const BOOT_SEED = 0xb007_1ace;
-/** By whether there are node pools (another kind, and an APIService more), and by who has written as well. */
+/** By whether there are node pools and metrics (other kinds, and an APIService more each), and by who has written as well. */
 const bootImages = new Map<string, Promise<MemoryImage>>();
 
 /**
@@ -117,9 +136,10 @@ const bootImages = new Map<string, Promise<MemoryImage>>();
  * cluster: some sixty objects, always the same ones. Made once in a process; its clusters find them as a server does that is
  * started again.
  */
-function bootImage({ simulatedNodePools = false, beginners = [] }: ClusterOptions): Promise<MemoryImage> {
-  const id = JSON.stringify([simulatedNodePools, beginners.map(({ name }) => name)]);
-  const made = bootImages.get(id) ?? makeBootImage({ simulatedNodePools, beginners, seed: BOOT_SEED });
+function bootImage(options: ClusterOptions): Promise<MemoryImage> {
+  const { simulatedNodePools = false, resourceMetrics = false, beginners = [] } = options;
+  const id = JSON.stringify([simulatedNodePools, resourceMetrics, beginners.map(({ name }) => name)]);
+  const made = bootImages.get(id) ?? makeBootImage({ simulatedNodePools, resourceMetrics, beginners, seed: BOOT_SEED });
   bootImages.set(id, made);
   return made;
 }
@@ -138,8 +158,12 @@ function openCluster(options: ClusterOptions, storage: Storage): TestCluster {
   const { seed = 1, log = silentLog, rbac, serviceAccounts } = options;
   const clock = new TestClock(options.clock ?? 'virtual', () => cluster.settles());
   const random = seededRandom(seed);
-  const own = options.simulatedNodePools ? ownKinds.simulatedNodes : [];
+  const own = [
+    ...(options.simulatedNodePools ? ownKinds.simulatedNodes : []),
+    ...(options.resourceMetrics ? metricsKinds : []),
+  ];
   const kinds = createKindRegistry([...catalog, ...own, ...(options.kinds ?? [])], bodies);
+  const metrics = { nodes: () => cluster.metrics.nodes(), pods: () => cluster.metrics.pods() };
   const issuer = tokenIssuer(clock);
   const api = createApiServer({
     storage,
@@ -155,6 +179,7 @@ function openCluster(options: ClusterOptions, storage: Storage): TestCluster {
       ),
     ...(!rbac && { authorizer: { authorize: () => allow() } }),
     nearKubelet: (nodeName) => cluster.nearKubelet(nodeName),
+    ...(options.resourceMetrics && { behaviours: resourceMetricsBehaviours(metrics) }),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30_000, to: 32_767 } },
   });
   const cluster = new TestCluster(clock, { api, storage, kinds, tokenIssuer: issuer, random, log });

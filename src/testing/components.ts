@@ -34,6 +34,33 @@ interface AskedParts extends Pick<TestComponent, 'informers' | 'stop'> {
   busy(): number;
 }
 
+/** One that begins to run later. */
+export class LateComponent implements TestComponent {
+  readonly #start: () => TestComponent;
+  readonly informers: SharedInformers;
+  #running: TestComponent | undefined;
+  #isStopped = false;
+
+  /** `informers`: what it will use. */
+  constructor(start: () => TestComponent, informers: SharedInformers) {
+    this.#start = start;
+    this.informers = informers;
+  }
+
+  begin(): void {
+    if (!this.#isStopped) this.#running ??= this.#start();
+  }
+
+  get busy(): number {
+    return this.#running?.busy ?? 0;
+  }
+
+  stop(): void | Promise<void> {
+    this.#isStopped = true;
+    return this.#running?.stop();
+  }
+}
+
 /** The first time with the informers that all share; later with its own: who died has forgotten what it knew. */
 export type StartComponent = (informers?: SharedInformers) => TestComponent;
 

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { adminIdentity, apiServerIdentity, kubeletClientIdentity } from '#cmd/pki/cluster-identities.ts';
@@ -17,12 +18,14 @@ import { ClientCertificateAuthenticator } from '#control-plane/apiserver/authent
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import type { Pipeline } from '#control-plane/apiserver/pipeline.ts';
+import { signingCertificate } from './authority.ts';
 
 export interface HttpsEdgeOptions {
   api: ApiServer;
   /** What requests go through. */
   pipeline: Pipeline;
   tokenIssuer: TokenIssuer;
+  clock: Clock;
   log: Log;
 }
 
@@ -43,7 +46,7 @@ export class HttpsEdge {
     this.#close = parts.close;
   }
 
-  static async open({ api, pipeline, tokenIssuer, log }: HttpsEdgeOptions): Promise<HttpsEdge> {
+  static async open({ api, pipeline, tokenIssuer, clock, log }: HttpsEdgeOptions): Promise<HttpsEdge> {
     const directory = await mkdtemp(join(tmpdir(), 'kedge-testing-')); // 0700
     const pki = ensurePki({ directory: join(directory, 'pki'), clock: systemClock });
     const server = pki.issueServer('apiserver', apiServerIdentity({ addresses: [HOST] }));
@@ -55,6 +58,8 @@ export class HttpsEdge {
       authenticator: authenticatorChain(
         [
           new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock: systemClock }),
+          // Those that were asked for in the cluster are dated by its clock.
+          new ClientCertificateAuthenticator({ authorities: [signingCertificate()], clock }),
           bearerTokenAuthenticator(api.tokens),
         ],
         () => ({ enabled: false }),
@@ -62,7 +67,7 @@ export class HttpsEdge {
       tokenIssuer,
       flowControl: api.flowControl,
       ...server,
-      clientCaCertificate: pki.caCertificate,
+      clientCaCertificate: pki.caCertificate + signingCertificate(),
       kubelet: { ...kubelet, ca: pki.caCertificate },
       checks: [{ name: 'ping', of: ['healthz', 'livez', 'readyz'], check: () => undefined }],
       serverAddress: () => `${HOST}:${port}`,

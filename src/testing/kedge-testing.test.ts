@@ -24,7 +24,12 @@ async function written(names: readonly string[]) {
   const rootCa = 'the certificate authority of a test cluster';
   const controllers = controllersFor({ rootCa }).filter(({ name }) => names.includes(name));
   const serviceAccounts = names.includes(SERVICE_ACCOUNTS);
-  await using cluster = await startWithout({ controllers, serviceAccounts, simulatedNodePools: true });
+  await using cluster = await startWithout({
+    controllers,
+    serviceAccounts,
+    simulatedNodePools: true,
+    resourceMetrics: true,
+  });
   return shown(cluster);
 }
 

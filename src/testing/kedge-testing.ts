@@ -7,6 +7,7 @@ import { controllersFor } from '#control-plane/controllers/index.ts';
 import { serviceAccountController } from '#control-plane/controllers/service-account.ts';
 import { serviceCidrController } from '#control-plane/controllers/service-cidr.ts';
 import { type ClusterOptions, startCluster as start } from './cluster.ts';
+import { type ControllerMaker, controllerMakers } from './controller-makers.ts';
 import type { TestCluster } from './test-cluster.ts';
 
 export type { KubeObject } from '#api/machinery/object.ts';
@@ -28,7 +29,7 @@ export interface TestClusterOptions extends Pick<ClusterOptions, 'clock' | 'rbac
   simulatedNodes?: number;
 }
 
-/** Of a certificate authority: what pods find as the cluster's. Nobody is signed by it. */
+/** What pods find as the certificate authority of the cluster. Nobody is signed by it. */
 const ROOT_CA = 'the certificate authority of a test cluster';
 
 /** What they write before a cluster has nodes is the same in each. */
@@ -45,7 +46,7 @@ export function startCluster(options: TestClusterOptions = {}): Promise<TestClus
   // Without somebody who makes them, no pod could be created.
   const serviceAccounts = controllers.includes(serviceAccountController);
   // With RBAC each has to write for itself: by the rights that it is given.
-  const beginners = rest.rbac ? [] : controllers.filter(({ name }) => BEGINNERS.includes(name));
+  const beginners = rest.rbac ? [] : controllers.filter(isBeginner);
   return start({
     ...rest,
     controllers,
@@ -53,12 +54,17 @@ export function startCluster(options: TestClusterOptions = {}): Promise<TestClus
     scheduler,
     simulatedNodes,
     simulatedNodePools: true,
+    resourceMetrics: true,
     serviceAccounts,
   });
 }
 
-function chosen(names: 'all' | readonly string[]): Controller[] {
-  const all = controllersFor({ rootCa: ROOT_CA });
+const isBeginner = (one: Controller | ControllerMaker): one is Controller => BEGINNERS.includes(one.name);
+
+function chosen(names: 'all' | readonly string[]): (Controller | ControllerMaker)[] {
+  const makers = controllerMakers(ROOT_CA);
+  const others = controllersFor({ rootCa: ROOT_CA });
+  const all = [...others.filter(({ name }) => !makers.some((maker) => maker.name === name)), ...makers];
   if (names === 'all') return all;
   const known = all.map(({ name }) => name);
   const unknown = names.find((name) => !known.includes(name));

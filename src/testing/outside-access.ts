@@ -1,12 +1,10 @@
 /** How programs outside of the test reach its cluster: the API over HTTPS, and behind it the kubelet of the simulated nodes. */
-import type { Clock } from '#base/clock.ts';
 import type { SharedInformers } from '#client/informers.ts';
 import { type SimulatedKubelet, startSimulatedKubelet } from '#cmd/simulated-kubelet/simulated-kubelet.ts';
 import type { SimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import { HttpsEdge, type HttpsEdgeOptions } from './https-edge.ts';
 
 export interface OutsideAccessOptions extends HttpsEdgeOptions {
-  clock: Clock;
   /** Those that there are when it is asked for a node. */
   simulated: readonly SimulatedNodes[];
   informers(): SharedInformers;

@@ -3,7 +3,7 @@
  * programs outside of the test reach it.
  */
 import { setMaxListeners } from 'node:events';
-import { Node } from '#api/core/v1/node.ts';
+import type { Kind } from '#api/machinery/kind.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -17,18 +17,21 @@ import { systemClock } from '#cmd/system-clock.ts';
 import type { ApiServer } from '#control-plane/apiserver/apiserver.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { inProcessPipeline } from '#control-plane/apiserver/in-process.ts';
+import type { ResourceMetricsSource } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import { SimulatedNodePools } from '#node/simulated/simulated-node-pools.ts';
 import type { SimulatedNodesOptions } from '#node/simulated/simulated-nodes.ts';
 import { type SimulatedNodes, startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import { AbsentKinds } from './absent-kinds.ts';
 import { ClusterObjects } from './cluster-objects.ts';
-import { AskedComponent, Components, type TestComponent } from './components.ts';
-import { Faults, type NodeSwitch } from './faults.ts';
+import { AskedComponent, Components, LateComponent, type TestComponent } from './components.ts';
+import { Faults } from './faults.ts';
 import { Gate } from './gate.ts';
 import { MortalTransport } from './mortal-transport.ts';
+import { nodeSwitch } from './node-switch.ts';
 import { OutsideAccess } from './outside-access.ts';
 import { Rest } from './rest.ts';
+import { SimulatedMetrics } from './simulated-metrics.ts';
 import { StoredView } from './stored-view.ts';
 import { type Duration, millisecondsOf, type TestClock } from './test-clock.ts';
 
@@ -36,6 +39,7 @@ import { type Duration, millisecondsOf, type TestClock } from './test-clock.ts';
 export interface ComponentServices {
   transportFor(user: UserInfo): Transport;
   kinds: MutableKindRegistry;
+  tokenIssuer: TokenIssuer;
   clock: TestClock;
   random: Random;
   log: Log;
@@ -79,6 +83,8 @@ export class TestCluster extends ClusterObjects {
   readonly #simulated: SimulatedNodes[] = [];
   readonly #rest: Rest;
   readonly #absent: AbsentKinds;
+  /** What simulated nodes and their pods use. */
+  readonly metrics: ResourceMetricsSource;
 
   constructor(clock: TestClock, parts: TestClusterParts) {
     super();
@@ -98,18 +104,14 @@ export class TestCluster extends ClusterObjects {
     this.client = new Client(this.transportFor(ADMIN));
     const { view } = this;
     this.#rest = new Rest({ clock, view, gate: this.#gate, faults: this.faults, components: this.#components });
-    this.#outside = new OutsideAccess({
-      ...parts,
-      clock,
-      pipeline: this.#gate.pipeline,
-      simulated: this.#simulated,
-      informers: () => this.#informers(),
-    });
+    const paper = { clock, simulated: this.#simulated, informers: () => this.#informers() };
+    this.metrics = new SimulatedMetrics(paper);
+    this.#outside = new OutsideAccess({ ...parts, ...paper, pipeline: this.#gate.pipeline });
   }
 
   get services(): ComponentServices {
-    const { kinds, random, log } = this.#parts;
-    return { transportFor: (user) => this.transportFor(user), kinds, clock: this.clock, random, log };
+    const { kinds, tokenIssuer, random, log } = this.#parts;
+    return { transportFor: (user) => this.transportFor(user), kinds, tokenIssuer, clock: this.clock, random, log };
   }
 
   /** Resolves when the API server serves. */
@@ -146,18 +148,20 @@ export class TestCluster extends ClusterObjects {
     this.#components.add(component);
   }
 
-  /** Starts a component that `stop` kills and `start` starts anew. */
-  run(name: string, start: (services: MortalServices) => TestComponent): void {
+  /** Starts a component that `stop` kills and `start` starts anew. `after`: without an object of this kind it would have nothing to do. */
+  run(name: string, start: (services: MortalServices) => TestComponent, { after }: { after?: Kind } = {}): void {
     this.#components.addNamed(
       name,
       (informers) => {
         const death = new PlainSignal();
-        const component = start({
-          ...this.services,
-          transportFor: (user) => new MortalTransport(this.transportFor(user), death),
-          onBug: (error) => this.fail(error),
-          ...(informers && { informers }),
-        });
+        const begin = () =>
+          start({
+            ...this.services,
+            transportFor: (user) => new MortalTransport(this.transportFor(user), death),
+            onBug: (error) => this.fail(error),
+            ...(informers && { informers }),
+          });
+        const component = after && informers ? this.#onceThereIs(after, begin, informers) : begin();
         return new AskedComponent({
           busy: () => component.busy,
           ...(component.informers && { informers: component.informers }),
@@ -169,6 +173,13 @@ export class TestCluster extends ClusterObjects {
       },
       this.#informers(),
     );
+  }
+
+  #onceThereIs(kind: Kind, start: () => TestComponent, informers: SharedInformers): TestComponent {
+    const component = new LateComponent(start, informers);
+    const isAbsent = this.#absent.of(kind, async () => component.begin()) !== undefined;
+    if (!isAbsent) component.begin();
+    return component;
   }
 
   /** Names of the controllers, and of the scheduler, that this cluster was started with. */
@@ -280,13 +291,3 @@ export class TestCluster extends ClusterObjects {
     await this.#parts.storage.close();
   }
 }
-
-const STOPPED = 'kedge.dev/simulated-stopped';
-
-const nodeSwitch = (client: Client): NodeSwitch => {
-  const set = async (name: string, stopped: string | null) => {
-    const patch = { metadata: { annotations: { [STOPPED]: stopped } } };
-    await client.patch(Node, { name }, { type: 'merge', patch });
-  };
-  return { stopNode: (name) => set(name, 'true'), startNode: (name) => set(name, null) };
-};

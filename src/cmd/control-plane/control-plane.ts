@@ -3,7 +3,6 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { bodies, catalog } from '#api/catalog.ts';
 import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
-import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { metricsKinds } from '#api/metrics/v1beta1/resource-metrics.ts';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
@@ -12,20 +11,14 @@ import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { keepExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
-import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import type { DebugPage } from '#control-plane/apiserver/http/debug-pages.ts';
 import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import { graphOf } from '#control-plane/controllers/controller-graph.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
-import { ownerScalesOver } from '#control-plane/controllers/disruption/owner-scales.ts';
-import { metricsOver } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
-import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
 import { type ClusterSettings, controllersFor } from '#control-plane/controllers/index.ts';
 import { complaintsAbout, isSelected } from '#control-plane/controllers/selection.ts';
-import type { SecretTokens } from '#control-plane/controllers/service-account-token.ts';
-import { serviceAccountUser } from '#control-plane/controllers/start-controllers.ts';
 import { runCompaction } from '#control-plane/storage/compaction.ts';
 import { type ClusterPaths, type ClusterRecord, readCluster } from '#node/machine/cluster-dir.ts';
 import { planFor } from '#node/machine/slots.ts';
@@ -34,6 +27,7 @@ import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openClusterStorage } from './cluster-storage.ts';
+import { autoscalerSources, ownerScales, secretTokensOf } from './controller-sources.ts';
 import { firstNode, hasNodesIn } from './first-node.ts';
 import { keepIdentityLease } from './identity-lease.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
@@ -99,8 +93,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(apiServer.tokenIssuer.signer.signsLegacy && {
       secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
     }),
-    autoscaler: autoscalerSources(transportFor, apiServer.kinds),
-    ownerScales: ownerScalesOver(transportFor(controllerUser('disruption-controller')), apiServer.kinds),
+    autoscaler: autoscalerSources({ transportFor, kinds: apiServer.kinds }),
+    ownerScales: ownerScales({ transportFor, kinds: apiServer.kinds }),
     hmac: (key, text) => createHmac('sha256', key).update(text).digest(),
     ...(cluster.settings.nodeMonitorGracePeriodSeconds !== undefined && {
       nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
@@ -204,19 +198,5 @@ function wantedControllers({ settings }: ClusterRecord, all: readonly Controller
   if (complaints.length > 0) throw new FlagError(`--controllers: ${complaints.join(', ')}`);
   return ({ name }) => isSelected(name, list);
 }
-
-const controllerUser = (name: string): UserInfo => serviceAccountUser(`system:serviceaccount:kube-system:${name}`);
-
-function autoscalerSources(transportFor: (user: UserInfo) => Transport, kinds: KindRegistry) {
-  const transport = transportFor(controllerUser('horizontal-pod-autoscaler'));
-  return { metrics: metricsOver(transport, kinds), scales: scalesOver(transport, kinds) };
-}
-
-const secretTokensOf = (issuer: TokenIssuer, rootCa: string): SecretTokens => ({
-  rootCa,
-  issue({ metadata: { namespace = '', name, uid } }, secret) {
-    return issuer.issueLegacy({ namespace, serviceAccount: { name, uid }, secret });
-  },
-});
 
 const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
