@@ -17,6 +17,11 @@ const FILES: Record<string, string | Buffer> = {
   'one.yaml': '{apiVersion: v1, kind: ConfigMap, metadata: {name: raw}}',
   'config.json': '{"auths": {}}',
   bytes: Buffer.of(0, 255, 1),
+  'workloads.yaml': `
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 0, selector: {matchLabels: {a: w}}, template: {metadata: {labels: {a: w}}, spec: {containers: [{name: c, image: i}]}}}}
+---
+{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: agent}, spec: {selector: {matchLabels: {a: d}}, template: {metadata: {labels: {a: d}}, spec: {nodeSelector: {no: where}, containers: [{name: c, image: i}]}}}}
+`,
   'ticks.yaml': `
 apiVersion: batch/v1
 kind: CronJob
@@ -118,6 +123,34 @@ const STORIES: Record<string, Step[]> = {
     { args: 'create secret generic h --append-hash' },
     { args: 'create secret generic h --append-hash --from-literal=b=c --type=x/y' },
     { args: 'create secret tls h --append-hash --cert=cert.pem --key=key.pem -o name --dry-run=client' },
+  ],
+  'autoscalers of workloads': [
+    { args: 'create -f workloads.yaml' },
+    { args: 'autoscale' },
+    { args: 'autoscale deploy/web' },
+    { args: 'autoscale deploy/web --max=0' },
+    { args: 'autoscale deploy/web --max=2 --min=3' },
+    { args: 'autoscale deploy/web --max=x' },
+    { args: 'autoscale deploy/web --max=2 --cpu-percent=50 --cpu=50%' },
+    { args: 'autoscale deploy/web --max=2 --cpu=a' },
+    { args: 'autoscale deploy/web --max=2 --cpu=-5%' },
+    { args: 'autoscale deploy/web --max=2 --memory=5.5%' },
+    { args: 'autoscale deploy/web --max=2 --dry-run=nope' },
+    { args: 'autoscale deploy/web --max=2 --dry-run=client -o yaml' },
+    { args: 'autoscale deploy/web --max=2 --dry-run=client -o json --cpu=0.5 --memory=200 --min=1 --name=other' },
+    { args: 'autoscale deploy/web --max=2 --dry-run=client --cpu=500m' },
+    { args: 'autoscale deploy/web --max=2 --dry-run=server --cpu-percent=50' },
+    { args: 'autoscale ds/agent --max=2' },
+    { args: 'autoscale cm/kube-root-ca.crt --max=2' },
+    { args: 'autoscale deploy/nope --max=2' },
+    { args: 'autoscale deploy web nope --max=2 --dry-run=client' },
+    { args: 'autoscale deploy --max=2' },
+    { args: 'autoscale nope/x --max=2' },
+    { args: 'autoscale deploy/web --max=3 --min=2 --memory=60%' },
+    { args: 'autoscale deploy/web --max=2' },
+    { args: 'autoscale deploy/web --max=2 --cpu=5m' },
+    { args: 'autoscale deploy/web --max=2 --cpu=5%' },
+    { args: 'autoscale -f workloads.yaml --max=2 --cpu=50%' },
   ],
   'forms of what is made here': [
     { args: 'create deployment x --image=i --dry-run=client -o kyaml' },

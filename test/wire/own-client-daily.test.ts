@@ -95,6 +95,17 @@ describe.skipIf(!packagedKubectl())('the same as kubectl', () => {
     'drain nope',
     'drain node1 --dry-run=nope',
     'drain node1 --pod-selector=a==b==c',
+    ...[
+      ...['', 'node', 'node node1', 'node node1 a', 'node node1 a=b', 'node node1 a=b:Nope', 'node a=b:NoSchedule'],
+      ...['node node1 a=b=c:NoSchedule', 'node node1 a=b:NoSchedule:x', 'node node1 a_:NoSchedule'],
+      ...['node node1 a=b␣c:NoSchedule', 'node node1 a:NoSchedule b', 'node node1 a=b:NoSchedule a=c:NoSchedule'],
+      ...['node node1 a=b:NoSchedule a-', 'node node1 a=b:NoSchedule a:NoSchedule-', 'node node1 a- b:NoExecute-'],
+      ...['deploy node1 a=b:NoSchedule', 'nope node1 a=b:NoSchedule', 'node/node1 a=b:NoSchedule'],
+      ...['NODE nope a=b:NoSchedule', 'node node1 nope a=b:NoSchedule --dry-run=server'],
+      ...['node --all -l a=b a=b:NoSchedule', 'node -l a=b a=b:NoSchedule'],
+      ...['node node1 node2 a=b:NoSchedule --dry-run=client', 'node --all a=b:NoSchedule --dry-run=server'],
+      ...['node node1 a=b:NoSchedule --dry-run=client -o jsonpath={.spec}'],
+    ].map((line) => `taint ${line}`.trim()),
     'version -o nope',
     'version extra',
     'config view',
@@ -138,6 +149,7 @@ describe.skipIf(!packagedKubectl())('the same as kubectl', () => {
     'expose deploy web -n shop --dry-run=server -o jsonpath={.spec.selector}',
     'expose deploy web -n shop --dry-run=client -o json',
     'expose deploy nope -n shop',
+    'expose svc kubernetes --name=x --dry-run=client',
     'expose cm settings -n shop',
     'top nodes',
     'top pods -n shop',
@@ -151,6 +163,27 @@ describe.skipIf(!packagedKubectl())('the same as kubectl', () => {
     'attach waiting -n shop',
     'logs waiting -n shop',
   ])('%s', (line) => compare(line));
+
+  test('taints come, change and go', async () => {
+    for (const changes of [
+      'a=b:PreferNoSchedule c:PreferNoSchedule',
+      'a=c:PreferNoSchedule',
+      'a=c:PreferNoSchedule --overwrite -o jsonpath={.spec.taints}',
+      'd=e:PreferNoSchedule c- --dry-run=server',
+      'd=e:PreferNoSchedule x- c:PreferNoSchedule-',
+      'a:NoSchedule- c-',
+      'a:PreferNoSchedule- -o name',
+      'c- d=e:PreferNoSchedule',
+      'd-',
+    ]) {
+      const call = (node: string) => ({
+        kubeconfig: server.kubeconfig,
+        args: ['taint', 'node', node, ...words(changes)],
+      });
+      const [stock, own] = [await stockKubectl(call('node1')), await ownClient(call('node2'))];
+      expect(`${changes}\n${asText(own).replaceAll('node2', 'node1')}`).toBe(`${changes}\n${asText(stock)}`);
+    }
+  });
 
   test('cordon and uncordon, one and several nodes', async () => {
     for (const verb of ['cordon', 'uncordon']) {

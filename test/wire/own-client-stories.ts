@@ -118,7 +118,7 @@ const ROOT_CA = 'kube-root-ca.crt';
 async function contentOf(server: HttpsApiServer, namespace: string): Promise<string> {
   const { stdout } = await server.kubectl([
     'get',
-    'deploy,svc,cm,secret,sa,job,cronjob,role,rolebinding,sts,ds',
+    'deploy,svc,cm,secret,sa,job,cronjob,role,rolebinding,sts,ds,hpa',
     '-n',
     namespace,
     '-o',

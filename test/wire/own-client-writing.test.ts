@@ -226,6 +226,11 @@ const STORIES: Record<string, Step[]> = {
     { args: 'rollout restart deploy/web' },
     { args: 'rollout resume deploy/web' },
     { args: 'rollout restart deploy/nope' },
+    { args: 'apply -f more.yaml -o name' },
+    { args: 'rollout restart ds/agent sts/db' },
+    { args: 'wait ds/agent sts/db --for=jsonpath={.status.observedGeneration}=2 --timeout=90s' },
+    { args: 'rollout undo ds/agent sts/db --dry-run=client' },
+    { args: 'scale deploy/web nope --replicas=1' },
   ],
   'what others changed is not overwritten': [
     { args: 'apply -f web.yaml --overwrite=false' },

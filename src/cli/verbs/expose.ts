@@ -61,6 +61,7 @@ interface PodPorts {
 }
 
 function serviceFor({ flags }: VerbCall, object: Exposed, name: string): ManifestObject {
+  const selector = flags.string('pod-selector') ? pairs(flags.string('pod-selector')) : selectorOf(object);
   const found = portsOf(object);
   const given = flags.string('port').split(',').filter(Boolean);
   if (given.length === 0 && found.length === 0)
@@ -84,7 +85,7 @@ function serviceFor({ flags }: VerbCall, object: Exposed, name: string): Manifes
       port: one.port,
       targetPort: target ? (/^\d+$/.test(target) ? Number(target) : target) : one.port,
     })),
-    selector: flags.string('pod-selector') ? pairs(flags.string('pod-selector')) : selectorOf(object),
+    selector,
     ...optional('clusterIP', 'cluster-ip'),
     ...optional('type', 'type'),
     ...(flags.string('external-ip') && { externalIPs: [flags.string('external-ip')] }),
@@ -107,14 +108,17 @@ function portsOf({ spec }: Exposed): Port[] {
 
 function selectorOf(object: Exposed): Labels {
   const { selector } = object.spec;
+  const refused = (why: string) =>
+    new VerbError(`couldn't retrieve selectors via --selector flag or introspection: ${why}`);
   if (object.kind === 'Pod') {
-    if (!object.metadata.labels) throw new VerbError('the pod has no labels and cannot be exposed');
+    if (!object.metadata.labels) throw refused('the pod has no labels and cannot be exposed');
     return object.metadata.labels;
   }
-  if (!selector) throw new VerbError(`invalid ${object.kind.toLowerCase()}: no selectors, therefore cannot be exposed`);
+  if (!selector && object.kind === 'Service') throw refused('the service has no pod selector set');
+  if (!selector) throw refused(`invalid ${object.kind.toLowerCase()}: no selectors, therefore cannot be exposed`);
   if (object.kind === 'Service' || object.kind === 'ReplicationController') return selector;
   if (selector.matchExpressions?.length)
-    throw new VerbError(
+    throw refused(
       `couldn't convert expressions - "${JSON.stringify(selector.matchExpressions)}" to map-based selector format`,
     );
   return selector.matchLabels ?? {};

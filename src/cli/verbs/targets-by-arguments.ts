@@ -53,10 +53,9 @@ async function parsedArguments({
   cluster,
   path,
 }: VerbCall): Promise<{ names: Named[]; types: string[]; bareNames: string[] }> {
-  const [program = '', ...verb] = path.split(' ');
+  const command = `${path.split(' ')[0]} get`; // whatever was called
   if (args.some((arg) => arg.includes('/'))) {
     if (args.some((arg) => !arg.includes('/'))) {
-      const command = `${program} ${verb.join(' ')}`;
       throw new VerbError(
         `there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. '${command} resource/<resource_name>' instead of '${command} resource resource/<resource_name>'`,
       );

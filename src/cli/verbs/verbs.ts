@@ -46,6 +46,11 @@ export const verbs: readonly ListedVerb[] = [
     load: async () => (await import('./scale.ts')).scaleVerb,
   },
   {
+    name: 'autoscale',
+    summary: 'let a workload have as many replicas as it needs',
+    load: async () => (await import('./autoscale.ts')).autoscaleVerb,
+  },
+  {
     name: 'rollout',
     summary: 'follow, stop, go on with or take back a rollout',
     load: async () => (await import('./rollout.ts')).rolloutVerb,
@@ -110,6 +115,11 @@ export const verbs: readonly ListedVerb[] = [
     name: 'uncordon',
     summary: 'let pods be put on a node again',
     load: async () => (await import('./cordon.ts')).uncordonVerb,
+  },
+  {
+    name: 'taint',
+    summary: 'change what keeps pods from nodes',
+    load: async () => (await import('./taint.ts')).taintVerb,
   },
   { name: 'drain', summary: 'empty a node, for work on it', load: async () => (await import('./drain.ts')).drainVerb },
   { name: 'auth', summary: 'ask what one may do', load: async () => (await import('./auth.ts')).authVerb },

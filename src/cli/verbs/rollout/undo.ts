@@ -77,7 +77,8 @@ async function rolledBack(call: VerbCall, target: Target, dryRun: DryRun): Promi
     return `skipped rollback (current template already matches revision ${number})`;
   const query = { ...(dryRun === 'server' && { dryRun: 'All' }) };
   const path = pathOf(target.resource, { ...target, query });
-  if (dryRun === 'client') return templateTextOf(to);
+  if (dryRun === 'client')
+    return `${target.resource.kind === 'Deployment' ? '' : 'will roll back to '}${templateTextOf(to)}`;
   const request = to.patch
     ? { object: to.patch, contentType: 'application/strategic-merge-patch+json' }
     : { object: replacing(to, metadata.annotations ?? {}), contentType: 'application/json-patch+json' };
