@@ -26,7 +26,7 @@ const FILES: Record<string, string | Buffer> = {
 apiVersion: batch/v1
 kind: CronJob
 metadata: {name: tick}
-spec: {schedule: "5 4 1 1 *", suspend: true, jobTemplate: {metadata: {labels: {a: b}, annotations: {c: d}}, spec: {backoffLimit: 3, suspend: true, template: {metadata: {labels: {x: y}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}
+spec: {schedule: "5 4 1 1 *", suspend: true, jobTemplate: {metadata: {labels: {a: b}, annotations: {c: d}}, spec: {backoffLimit: 3, suspend: true, template: {metadata: {labels: {x: z}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}
 ---
 apiVersion: batch/v1
 kind: CronJob
@@ -146,7 +146,7 @@ const STORIES: Record<string, Step[]> = {
     { args: 'autoscale deploy web nope --max=2 --dry-run=client' },
     { args: 'autoscale deploy --max=2' },
     { args: 'autoscale nope/x --max=2' },
-    { args: 'autoscale deploy/web --max=3 --min=2 --memory=60%' },
+    { args: 'autoscale deploy/web --max=3 --min=2 --memory=60% --save-config' },
     { args: 'autoscale deploy/web --max=2' },
     { args: 'autoscale deploy/web --max=2 --cpu=5m' },
     { args: 'autoscale deploy/web --max=2 --cpu=5%' },

@@ -1,16 +1,37 @@
 /** The annotation in which client-side apply keeps what was applied. Source: kubectl, util/apply. */
 import type { ManifestObject } from './manifests.ts';
-import { compactJson } from './output/json.ts';
+import { compactJson, escapeHtml } from './output/json.ts';
+import { inTypesOrder } from './output/struct-order.ts';
 
 export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** The object with itself in its annotation. */
 export function annotated(object: ManifestObject): ManifestObject {
-  const { [LAST_APPLIED]: _, ...annotations } = object.metadata.annotations ?? {};
-  const bare = { ...object, metadata: { ...object.metadata, annotations } };
-  const text = `${compactJson(bare)}\n`;
-  return { ...object, metadata: { ...object.metadata, annotations: { ...annotations, [LAST_APPLIED]: text } } };
+  const { bare, annotations } = withoutLastApplied(object);
+  return withLastApplied(object, compactJson({ ...bare, metadata: { ...bare.metadata, annotations } }));
 }
+
+/** Likewise of one that no file holds: kubectl has it as a struct. */
+export function annotatedStruct(object: ManifestObject): ManifestObject {
+  const { bare, annotations } = withoutLastApplied(object);
+  const isAnnotated = Object.keys(annotations).length > 0;
+  const struct = isAnnotated ? { ...bare, metadata: { ...bare.metadata, annotations } } : bare;
+  return withLastApplied(object, escapeHtml(JSON.stringify(inTypesOrder(struct))));
+}
+
+function withoutLastApplied(object: ManifestObject) {
+  const { annotations: all = {}, ...metadata } = object.metadata;
+  const { [LAST_APPLIED]: _, ...annotations } = all;
+  return { bare: { ...object, metadata }, annotations };
+}
+
+const withLastApplied = (object: ManifestObject, text: string): ManifestObject => ({
+  ...object,
+  metadata: {
+    ...object.metadata,
+    annotations: { ...withoutLastApplied(object).annotations, [LAST_APPLIED]: `${text}\n` },
+  },
+});
 
 /** As it stands there. */
 export const lastAppliedText = (object: unknown): string | undefined =>

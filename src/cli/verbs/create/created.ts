@@ -3,7 +3,7 @@ import { StatusError } from '#api/machinery/status.ts';
 import { WINDOWS_FLAG } from '../editing.ts';
 import { whileDoing } from '../error-text.ts';
 import type { FlagSpec } from '../flags.ts';
-import { annotated } from '../last-applied.ts';
+import { annotated, annotatedStruct } from '../last-applied.ts';
 import { type ManifestObject, unversioned } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
 import { structPrinter } from '../output/struct-order.ts';
@@ -111,12 +111,16 @@ export async function createdObject(call: VerbCall, object: ManifestObject): Pro
     const { namespace, ...metadata } = (target.object as ManifestObject).metadata;
     target.object = { ...(target.object as ManifestObject), metadata };
   }
-  return sent(call, target);
+  return sent(call, target, annotatedStruct);
 }
 
-async function sent({ flags, cluster }: VerbCall, { resource, namespace, object }: Target): Promise<unknown> {
+async function sent(
+  { flags, cluster }: VerbCall,
+  { resource, namespace, object }: Target,
+  annotate = annotated,
+): Promise<unknown> {
   const dryRun = dryRunOf(flags);
-  const toSend = flags.bool('save-config') ? annotated(object as ManifestObject) : object;
+  const toSend = flags.bool('save-config') ? annotate(object as ManifestObject) : object;
   if (dryRun === 'client') return toSend;
   const query = writeQuery(flags, { dryRun, hasValidation: true });
   const path = pathOf(resource, { namespace, query });

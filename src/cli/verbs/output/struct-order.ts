@@ -19,7 +19,7 @@ export function structPrinter(flags: Flags, io: VerbIo): (object: unknown, opera
 const FORMATS: Readonly<Record<string, (object: unknown) => string>> = { json: structJson, kyaml: structKyaml };
 
 /** Fields that the type does not have come last. */
-function inTypesOrder(object: unknown): unknown {
+export function inTypesOrder(object: unknown): unknown {
   const { apiVersion = '', kind = '' } = object as { apiVersion?: string; kind?: string };
   const [version = '', group = ''] = apiVersion.split('/').reverse();
   const type = facts.typeOfKind(group, version, kind);
