@@ -24,10 +24,11 @@ const NODES_AT_ONCE = 64;
 
 export async function search(pod: Pod, cluster: ClusterView, options: Filtering): Promise<Found> {
   const looking = new Search(pod, cluster, options);
+  looking.lookAtSome(NODES_AT_ONCE);
   while (!looking.isOver) {
-    looking.lookAtSome(NODES_AT_ONCE);
     const pause = options.breathe();
     if (pause) await pause;
+    looking.lookAtSome(NODES_AT_ONCE);
   }
   return looking.found;
 }
