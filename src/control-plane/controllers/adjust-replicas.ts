@@ -20,29 +20,32 @@ export interface ReplicaPods {
   related(): readonly Pod[];
 }
 
-/** What did not work, as its condition says it, and for the back-off. */
-export type FailedReplicas = { failure: ReplicaFailure; error: unknown } | undefined;
-
-/** One step is not enough, and the next need not wait for changes to gather. */
-export const asksForMore = ({ metadata, spec }: Replicated, active: readonly Pod[]): boolean =>
-  !metadata.deletionTimestamp && Math.abs(spec.replicas - active.length) > MOST_AT_ONCE;
-
-export async function adjustReplicas(owner: Replicated, pods: ReplicaPods, context: Context): Promise<FailedReplicas> {
-  if (owner.metadata.deletionTimestamp) return undefined;
-  const missing = owner.spec.replicas - pods.active.length;
-  if (missing > 0) {
-    const drafts = Array.from({ length: Math.min(missing, MOST_AT_ONCE) }, () => podFromTemplate(owner));
-    const { error } = await createPods(owner, drafts, context);
-    return isNamespaceGoing(error) ? undefined : failed('FailedCreate', error);
-  }
-  if (missing < 0) {
-    const surplus = Math.min(-missing, MOST_AT_ONCE);
-    const chosen = leastValuable(pods.active, surplus, pods.related(), context.clock.now());
-    const { error } = await deletePods(owner, chosen, context);
-    return failed('FailedDelete', error, 'unable to delete pods: ');
-  }
-  return undefined;
+export interface Adjusted {
+  /** What did not work, as its condition says it, and for the back-off. */
+  failed?: { failure: ReplicaFailure; error: unknown };
+  /** One step was not enough, and the next need not wait for changes to gather. */
+  isUnderWay?: boolean;
 }
 
-const failed = (reason: ReplicaFailure['reason'], error: unknown, before = ''): FailedReplicas =>
-  error ? { failure: { reason, message: `${before}${(error as Error).message}` }, error } : undefined;
+export async function adjustReplicas(owner: Replicated, pods: ReplicaPods, context: Context): Promise<Adjusted> {
+  if (owner.metadata.deletionTimestamp) return {};
+  const missing = owner.spec.replicas - pods.active.length;
+  const count = Math.min(Math.abs(missing), MOST_AT_ONCE);
+  const adjusted = { isUnderWay: count < Math.abs(missing) };
+  if (missing > 0) {
+    const drafts = Array.from({ length: count }, () => podFromTemplate(owner));
+    const { error } = await createPods(owner, drafts, context);
+    if (isNamespaceGoing(error)) return {};
+    return error ? failed('FailedCreate', error) : adjusted;
+  }
+  if (missing < 0) {
+    const chosen = leastValuable(pods.active, count, pods.related(), context.clock.now());
+    const { error } = await deletePods(owner, chosen, context);
+    return error ? failed('FailedDelete', error, 'unable to delete pods: ') : adjusted;
+  }
+  return {};
+}
+
+const failed = (reason: ReplicaFailure['reason'], error: unknown, before = ''): Adjusted => ({
+  failed: { failure: { reason, message: `${before}${(error as Error).message}` }, error },
+});

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { Event } from '#api/core/v1/event.ts';
+import { Namespace } from '#api/core/v1/namespace.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { pod, replicaSet, startCluster } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
@@ -34,6 +35,17 @@ test('what takes several steps does not wait for changes to gather', async () =>
   await cluster.patch(ReplicaSet, 'default/web', { spec: { replicas: 100 } });
   await cluster.settles();
   expect(cluster.list(Pod)).toHaveLength(100);
+});
+
+test('in a namespace that goes it does not try again and again, however many are missing', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(Namespace, { metadata: { name: 'going' } });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 0 }, { namespace: 'going' }));
+  await cluster.delete(Namespace, 'going');
+  const tried = cluster.faults.delay({ verb: 'create', resource: 'pods' }, 0);
+  await cluster.patch(ReplicaSet, 'going/web', { spec: { replicas: 700 } });
+  await cluster.passes('1m');
+  expect(tried.hits).toBe(2); // for the new size, and for what it said of that itself
 });
 
 test('its pods are called after it, carry the labels of the template and have it as controlling owner', async () => {

@@ -3,7 +3,7 @@ import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import { adjustReplicas, asksForMore } from './adjust-replicas.ts';
+import { adjustReplicas } from './adjust-replicas.ts';
 import { controllerOf, controllerUidOf } from './claim.ts';
 import type { ReconcileContext } from './define-controller.ts';
 import { again, defineController, settled } from './define-controller.ts';
@@ -23,13 +23,14 @@ export const replicaSetController = defineController({
     const pods = await context.claim(Pod);
     context.weighs(pods.length);
     const { active, terminating } = sortedOut(pods);
-    const failed = await adjustReplicas(rs, { active, related: () => relatedPods(rs, context) }, context);
+    const related = () => relatedPods(rs, context);
+    const { failed, isUnderWay } = await adjustReplicas(rs, { active, related }, context);
 
     const nowMs = context.clock.now();
     const status = replicaStatusOf(rs, { active, failure: failed?.failure, nowMs });
     await context.api.updateStatus(rs, { ...status, terminatingReplicas: terminating });
     if (failed) throw failed.error;
-    if (asksForMore(rs, active)) return again({ afterMs: 0 });
+    if (isUnderWay) return again({ afterMs: 0 });
     const nextMs = nextAvailableInMs(active, rs.spec.minReadySeconds ?? 0, nowMs);
     return nextMs === undefined ? settled : again({ afterMs: nextMs });
   },

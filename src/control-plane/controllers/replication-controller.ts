@@ -2,7 +2,7 @@
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive } from '#api/core/v1/pod-conditions.ts';
 import { ReplicationController } from '#api/core/v1/replication-controller.ts';
-import { adjustReplicas, asksForMore } from './adjust-replicas.ts';
+import { adjustReplicas } from './adjust-replicas.ts';
 import { again, defineController, settled } from './define-controller.ts';
 import { nextAvailableInMs, replicaStatusOf } from './replica-set-pods.ts';
 
@@ -21,11 +21,11 @@ export const replicationController = defineController({
     const pods = await context.claim(Pod);
     context.weighs(pods.length);
     const active = pods.filter(isActive);
-    const failed = await adjustReplicas(rc, { active, related: () => active }, context);
+    const { failed, isUnderWay } = await adjustReplicas(rc, { active, related: () => active }, context);
     const nowMs = context.clock.now();
     await context.api.updateStatus(rc, replicaStatusOf(rc, { active, failure: failed?.failure, nowMs }));
     if (failed) throw failed.error;
-    if (asksForMore(rc, active)) return again({ afterMs: 0 });
+    if (isUnderWay) return again({ afterMs: 0 });
     const nextMs = nextAvailableInMs(active, rc.spec.minReadySeconds ?? 0, nowMs);
     return nextMs === undefined ? settled : again({ afterMs: nextMs });
   },
