@@ -84,6 +84,13 @@ export const resourceClaimNamesOf = ({ spec, status }: Pod): string[] =>
     status?.extendedResourceClaimStatus?.resourceClaimName,
   ]);
 
+/** False: two states of a pod surely name the same, and need not be gone through. It has to know all that is read above. */
+export const mayNameOthers = (now: Pod, before: Pod): boolean =>
+  now.spec !== before.spec ||
+  now.metadata.annotations !== before.metadata.annotations ||
+  now.status?.resourceClaimStatuses !== before.status?.resourceClaimStatuses ||
+  now.status?.extendedResourceClaimStatus !== before.status?.extendedResourceClaimStatus;
+
 function unique(found: readonly (string | undefined)[]): string[] {
   const names = new Names();
   for (const name of found) names.add(name);

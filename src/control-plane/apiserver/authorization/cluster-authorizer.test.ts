@@ -384,6 +384,26 @@ describe('a node', () => {
     expect(await may(node('two'), 'get secrets#mounted in a')).toBe(true);
   });
 
+  test('reads the device claims that the status of its pod names, for as long as it names them', async () => {
+    const bound = pod('web', 'one');
+    const naming = (...names: string[]) => ({
+      ...bound,
+      status: { resourceClaimStatuses: names.map((name) => ({ name, resourceClaimName: `web-${name}` })) },
+    });
+    const mayRead = (claim: string) => may(node('one'), `get resourceclaims.resource.k8s.io#${claim} in a`);
+    informers.put(bound);
+    expect(await mayRead('web-gpu')).toBe(false);
+    informers.put(naming('gpu'));
+    expect(await mayRead('web-gpu')).toBe(true);
+    informers.put(naming('nic'));
+    expect([await mayRead('web-gpu'), await mayRead('web-nic')]).toEqual([false, true]);
+    const status = { extendedResourceClaimStatus: { requestMappings: [], resourceClaimName: 'web-extended' } };
+    informers.put({ ...bound, status } as KubeObject);
+    expect([await mayRead('web-nic'), await mayRead('web-extended')]).toEqual([false, true]);
+    informers.remove(bound);
+    expect(await mayRead('web-extended')).toBe(false);
+  });
+
   test('is not made by the name alone', async () => {
     expect(await may({ name: 'system:node:one', groups: [] }, 'get nodes#one')).toBe(false);
   });

@@ -1,6 +1,7 @@
 /** The authorizers of a cluster, in upstream's order unless told: masters, Node, RBAC, over informers that know where to look. */
 import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { mayNameOthers } from '#api/core/v1/pod-references.ts';
 import { Gateway } from '#api/gateway/v1/gateway.ts';
 import { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import { Ingress } from '#api/networking/v1/ingress.ts';
@@ -123,10 +124,7 @@ const referencesOnNode = Object.assign(
     const node = pod.spec.nodeName;
     return node ? podReferenceKeysOf(pod).map((reference) => onNode(node, reference)) : undefined;
   },
-  {
-    mayDiffer: (now: Pod, before: Pod): boolean =>
-      now.spec !== before.spec || now.metadata.annotations !== before.metadata.annotations,
-  },
+  { mayDiffer: mayNameOthers },
 );
 
 export function nodeRelationsOf(informers: Informers): NodeRelations {
