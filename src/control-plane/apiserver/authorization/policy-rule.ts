@@ -30,7 +30,7 @@ export const pathRule = (verbs: string, paths: string): PolicyRule => ({
 export const rulesAllow = (rules: readonly PolicyRule[], attributes: Attributes): boolean =>
   rules.some((one) => ruleAllows(one, attributes));
 
-export function ruleAllows(one: PolicyRule, attributes: Attributes): boolean {
+function ruleAllows(one: PolicyRule, attributes: Attributes): boolean {
   if (!hasOrAll(one.verbs, attributes.verb)) return false;
   if (!isResourceRequest(attributes))
     return (one.nonResourceURLs ?? []).some((url) => pathCovers(url, attributes.path));

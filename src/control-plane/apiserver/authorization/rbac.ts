@@ -64,6 +64,8 @@ interface Granted {
 
 /** Users that were met, and namespaces of them: beyond that all are forgotten. */
 const MOST_REMEMBERED = 10_000;
+/** No namespace has a longer name. Anybody may ask about one, and is not to fill the memory with what he calls it. */
+const LONGEST_NAMESPACE = 63;
 
 export class RbacAuthorizer implements Authorizer, RuleResolver {
   readonly #source: RbacSource;
@@ -121,7 +123,7 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
     if (known) return known;
     const problems: string[] = [];
     const granted = { grants: [...this.#grants(user, namespace, problems)], problems };
-    this.#remembered.set(user, namespace, granted);
+    if (namespace.length <= LONGEST_NAMESPACE) this.#remembered.set(user, namespace, granted);
     return granted;
   }
 
