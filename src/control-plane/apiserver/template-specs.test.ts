@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { HorizontalPodAutoscaler } from '#api/autoscaling/v1/horizontal-pod-autoscaler.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isShared } from '#api/machinery/shared-parts.ts';
@@ -53,6 +54,18 @@ describe('what several pods are made of', () => {
     const options = { fieldValidation: 'Ignore' as const, warn: () => undefined };
     const claim = decodeObject(PersistentVolumeClaim, { object, contentType: JSON_MEDIA_TYPE }, options);
     expect(claim.spec).toEqual({ resources: {}, volumeMode: 'Filesystem' });
+  });
+
+  test('is read each time where its defaults go by the metadata as well', () => {
+    const spec = deepFreeze({ scaleTargetRef: { kind: 'Deployment', name: 'web' }, maxReplicas: 3 });
+    const options = { fieldValidation: 'Ignore' as const, warn: () => undefined };
+    const targetOf = (annotations: Record<string, string>) => {
+      const object = { metadata: { name: 'web', annotations }, spec };
+      const autoscaler = decodeObject(HorizontalPodAutoscaler, { object, contentType: JSON_MEDIA_TYPE }, options);
+      return autoscaler.spec.targetCPUUtilizationPercentage;
+    };
+    expect(targetOf({})).toBe(80);
+    expect(targetOf({ 'autoscaling.alpha.kubernetes.io/metrics': '[]' })).toBeUndefined();
   });
 });
 

@@ -26,9 +26,12 @@ export function bodyWithDecodedSpec(kind: Kind, body: RequestBody | undefined) {
 /** After a body without a fault was decoded. What somebody could still change is not kept. */
 export function keepDecodedSpec(kind: Kind, body: RequestBody | undefined, { spec }: Specified): void {
   const given = frozenSpecOf(body);
-  if (!given || !isObject(spec) || kind.custom || decodedSpecs.has(given) || !isDeeplyFrozen(given)) return;
+  if (!given || !isObject(spec) || !hasSpecByItself(kind) || decodedSpecs.has(given) || !isDeeplyFrozen(given)) return;
   decodedSpecs.set(given, { kind, spec: share(spec) });
 }
+
+/** A version that is not stored may have the rest of what is stored in annotations, and then goes by those. */
+const hasSpecByItself = ({ custom, hub }: Kind): boolean => !custom && !hub;
 
 function frozenSpecOf(body: RequestBody | undefined): object | undefined {
   const { spec } = (objectIn(body) ?? {}) as { spec?: unknown };
