@@ -1,6 +1,7 @@
 /** What a change did to an object: the places it set, and those it took away. Source: structured-merge-diff, typed/compare. */
+import { deepFreeze } from '#base/deep-freeze.ts';
 import { isEqual } from '../equal.ts';
-import { isShared, share } from '../shared-parts.ts';
+import { isShared } from '../shared-parts.ts';
 import { type FieldSet, MEMBER } from './field-set.ts';
 import { elementOfItem, type FieldShape, haveSameKeys, itemsByElement, type Shape } from './field-shape.ts';
 
@@ -185,7 +186,7 @@ function placesOf(value: unknown, field: FieldShape): Comparison {
   const known = placesOfShared.get(value);
   if (known?.field === field) return known.places;
   const places = compareValues(field.zero, value, field.shape);
-  if (places.touched) share(places.touched);
+  deepFreeze(places.touched); // those of many objects, from now on
   placesOfShared.set(value, { field, places });
   return places;
 }
