@@ -180,19 +180,23 @@ describe('a rolling update', () => {
     expect(web(cluster).metadata.annotations?.[REVISION]).toBe('3');
   });
 
-  test('counts on from the revision of a ReplicaSet that it takes on, however large', async () => {
+  test.each([
+    ['3546343826724305832', '3546343826724305833'],
+    // Behind the last there is none: it stays without.
+    ['9223372036854775807', undefined],
+  ])('counts on from the revision of a ReplicaSet that it takes on, however large: %s', async (old, next) => {
     await using cluster = await start();
     const labels = { app: 'web', from: 'before' };
     const template = { ...templateWithImage('web', 'example/main:0'), metadata: { labels } };
     await cluster.create(ReplicaSet, {
-      metadata: { name: 'old', namespace: 'default', labels, annotations: { [REVISION]: '3546343826724305832' } },
+      metadata: { name: 'old', namespace: 'default', labels, annotations: { [REVISION]: old } },
       spec: { replicas: 1, selector: { matchLabels: labels }, template },
     });
     await created(cluster, { replicas: 1 });
     await cluster.settles();
     const newest = cluster.list(ReplicaSet).find(({ metadata }) => metadata.name !== 'old');
-    expect(newest?.metadata.annotations?.[REVISION]).toBe('3546343826724305833');
-    expect(web(cluster).metadata.annotations?.[REVISION]).toBe('3546343826724305833');
+    expect(newest?.metadata.annotations?.[REVISION]).toBe(next);
+    if (next) expect(web(cluster).metadata.annotations?.[REVISION]).toBe(next);
   });
 
   test('keeps no more old ReplicaSets than revisionHistoryLimit', async () => {

@@ -45,10 +45,11 @@ function withoutHash(template: PodTemplateSpec): unknown {
 export const revisionOf = ({ metadata }: ReplicaSet | Deployment): bigint =>
   revisionIn(metadata.annotations?.[REVISION]) ?? 0n;
 
+/** Behind the last int64 comes the first, as in Go: no ReplicaSet gets that one. */
 export function nextRevision(old: readonly ReplicaSet[]): bigint {
   let last = 0n;
   for (const revision of old.map(revisionOf)) if (revision > last) last = revision;
-  return last + 1n;
+  return BigInt.asIntN(64, last + 1n);
 }
 
 /** What Go takes for an int64: from 2^53 on a number cannot tell a revision from the next. */
