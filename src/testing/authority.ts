@@ -9,16 +9,14 @@ import type { CertificateSigner } from '#control-plane/controllers/certificates/
 const NAME = 'kedge-testing';
 const VALIDITY = { notBeforeMs: Date.UTC(2000), notAfterMs: Date.UTC(9999) };
 
-let made: { authority: Authority; signer: CertificateSigner } | undefined;
+let made: Authority | undefined;
 
-function authority() {
-  if (made) return made;
-  const own = authorityOf(selfSigned({ commonName: NAME, names: [NAME], usage: 'ca', ...VALIDITY }));
-  made = { authority: own, signer: certificateSignerOf(own) };
+function authority(): Authority {
+  made ??= authorityOf(selfSigned({ commonName: NAME, names: [NAME], usage: 'ca', ...VALIDITY }));
   return made;
 }
 
 /** PEM. */
-export const signingCertificate = (): string => authority().authority.certificate;
+export const signingCertificate = (): string => authority().certificate;
 
-export const certificateSigner: CertificateSigner = { sign: (order) => authority().signer.sign(order) };
+export const certificateSigner: CertificateSigner = { sign: (order) => certificateSignerOf(authority()).sign(order) };

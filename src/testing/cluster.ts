@@ -32,7 +32,7 @@ import type { TestComponent } from './components.ts';
 import type { ControllerMaker } from './controller-makers.ts';
 import { turn } from './rest.ts';
 import { TestClock } from './test-clock.ts';
-import { type ComponentServices, TestCluster } from './test-cluster.ts';
+import { type ComponentServices, type MortalServices, TestCluster } from './test-cluster.ts';
 
 export * from './builders.ts';
 export type { TestComponent } from './components.ts';
@@ -75,7 +75,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   const cluster = await bootedCluster(options);
   const { controllers = [], scheduler, simulatedNodes, simulatedNodePools, components = [] } = options;
   if (options.rbac) {
-    const made = controllers.map((each) => ('make' in each ? each.make(cluster.services) : each));
+    const made = controllers.map((each) => madeWith(cluster.services, each));
     const derived = made.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) }));
     await ensureBootstrapObjects(cluster.client, derived);
     if (options.resourceMetrics) await ensureMetricsReader(cluster.client);
@@ -98,16 +98,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
 const isOfAnyKind = (controller: Controller | ControllerMaker): boolean =>
   'form' in controller && controller.form !== 'kind';
 
-const run = (cluster: TestCluster, controller: Controller | ControllerMaker): void => {
-  const { name } = controller;
-  if ('make' in controller)
-    cluster.run(
-      name,
-      (services) => startControllers({ controllers: [controller.make(services)], ...services }),
-      controller,
-    );
-  else cluster.run(name, (services) => startControllers({ controllers: [controller], ...services }));
-};
+const madeWith = (services: ComponentServices, controller: Controller | ControllerMaker): Controller =>
+  'make' in controller ? controller.make(services) : controller;
+
+function run(cluster: TestCluster, controller: Controller | ControllerMaker): void {
+  const start = (services: MortalServices) =>
+    startControllers({ controllers: [madeWith(services, controller)], ...services });
+  cluster.run(controller.name, start, 'after' in controller ? { after: controller.after } : {});
+}
 
 /** With an API server that serves, and the namespaces that there always are. */
 async function bootedCluster(options: ClusterOptions): Promise<TestCluster> {
