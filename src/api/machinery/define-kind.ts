@@ -64,6 +64,7 @@ export interface KindDeclaration<T extends KubeObject> {
   /** What of the metadata a status update must leave alone. Some metadata (resourceVersion …) is the server's anyway. */
   statusKeeps?: readonly ('labels' | 'annotations' | 'finalizers' | 'ownerReferences')[];
 
+  /** What becomes of the spec of a version that is stored goes by the spec alone: who hands in the same again shares it (decision 37). */
   defaults?(object: Submitted<T> & Pick<T, 'metadata'>): T;
   /** After the standard one. */
   prepareForCreate?(object: T): T;
