@@ -4,7 +4,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { findingOnce } from '#api/machinery/shared-parts.ts';
+import { findingOnce, isShared } from '#api/machinery/shared-parts.ts';
 import { DeferredValue } from '#control-plane/storage/deferred-value.ts';
 import type { Revision } from '#control-plane/storage/storage.ts';
 
@@ -29,8 +29,10 @@ export function storageKey(
 // The embedded stores hand back the very bytes that they were given.
 const parsed = new WeakMap<Uint8Array, KubeObject>();
 
-/** The specification of new pods of one template is the very same. */
-const jsonOf = findingOnce((part: object): string | undefined => JSON.stringify(part));
+const jsonOfShared = findingOnce((part: object) => JSON.stringify(part));
+
+/** The specification of new pods of one template is the very same. undefined: the part is left out. */
+const jsonOf = (part: unknown): string | undefined => (isShared(part) ? jsonOfShared(part) : JSON.stringify(part));
 
 /**
  * The bytes to store. A resourceVersion in `object` is left out. A frozen object is remembered with its bytes, so that reading
@@ -43,7 +45,7 @@ export function encode(object: KubeObject): Uint8Array {
   text += `,"metadata":${JSON.stringify(withoutRevision(metadata))}`;
   for (const field in object) {
     if (field === 'kind' || field === 'apiVersion' || field === 'metadata') continue;
-    const value = jsonOf((object as KubeObject & Record<string, object>)[field]!);
+    const value = jsonOf((object as KubeObject & Record<string, unknown>)[field]);
     if (value !== undefined) text += `,${JSON.stringify(field)}:${value}`;
   }
   const bytes = unpooled(`${text}}`);
