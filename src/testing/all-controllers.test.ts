@@ -26,10 +26,11 @@ async function metricsOf<T>(cluster: TestCluster, path: string): Promise<T[]> {
 const AUTHENTICATED = 'system:authenticated';
 const textOf = (base64 = '') => Buffer.from(base64, 'base64').toString();
 
-/** As whom the server knows who shows this certificate; undefined when as nobody. */
-async function userAt(url: string, shown: { cert: string; key: string }): Promise<unknown> {
+/** As whom the server knows who shows this certificate or token; undefined when as nobody. */
+async function userAt(url: string, shown: { cert: string; key: string } | { token: string }): Promise<unknown> {
   const path = `${url}/apis/authentication.k8s.io/v1/selfsubjectreviews`;
-  const headers = { 'content-type': 'application/json' };
+  const authorization = 'token' in shown && { authorization: `Bearer ${shown.token}` };
+  const headers = { 'content-type': 'application/json', ...authorization };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     // Whom it asks is not what this is about.
     const request = httpsRequest(path, { method: 'POST', headers, ...shown, agent: false, rejectUnauthorized: false });
@@ -156,7 +157,7 @@ test('an approved request for a certificate is signed, dated by the clock of the
   expect(await userAt(url, { cert, key })).toBeUndefined();
 });
 
-test('a Secret for a token gets one, which says who somebody is', async () => {
+test('a Secret for a token gets one, which lets its ServiceAccount in as long as the Secret holds it', async () => {
   await using cluster = await startCluster();
   await cluster.create(Secret, {
     metadata: {
@@ -169,8 +170,9 @@ test('a Secret for a token gets one, which says who somebody is', async () => {
   await cluster.settles();
   const { data = {} } = cluster.get(Secret, 'default/token')!;
   expect(textOf(data['namespace'])).toBe('default');
-  const payload = textOf(data['token']).split('.')[1] ?? '';
-  expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({
-    sub: 'system:serviceaccount:default:default',
-  });
+  const url = await cluster.url();
+  const token = textOf(data['token']);
+  expect(await userAt(url, { token })).toMatchObject({ username: 'system:serviceaccount:default:default' });
+  await cluster.delete(Secret, 'default/token');
+  expect(await userAt(url, { token })).toBeUndefined();
 });

@@ -13,9 +13,10 @@ import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { ensureMetricsReader } from '#cmd/control-plane/resource-metrics.ts';
+import { serviceAccountAuthenticators } from '#cmd/control-plane/service-account-authentication.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { createApiServer } from '#control-plane/apiserver/apiserver.ts';
-import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
+import { tokenChain } from '#control-plane/apiserver/authentication/authenticator-chain.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { type SigningKeys, signingKeysOf } from '#control-plane/apiserver/authentication/token-signer.ts';
 import { allow } from '#control-plane/apiserver/authorization/authorizer.ts';
@@ -170,7 +171,7 @@ function openCluster(options: ClusterOptions, storage: Storage): TestCluster {
     random,
     log,
     tokenIssuer: issuer,
-    tokens: ({ live }) => new ServiceAccountTokens({ issuer, live, clock }),
+    tokens: (loopback) => tokenChain(serviceAccountAuthenticators(loopback, { issuer, clock })),
     admission: (loopback, authorization) =>
       defaultAdmission({ rbac: authorization.rbac, loopback }).filter(
         ({ name }) => serviceAccounts || name !== 'ServiceAccount',

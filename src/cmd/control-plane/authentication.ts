@@ -1,8 +1,6 @@
 /** From the flags and files of the API server to who is believed to be whom. */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { Secret } from '#api/core/v1/secret.ts';
-import { hasReason } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -29,12 +27,10 @@ import {
 } from '#control-plane/apiserver/authentication/client-certificate.ts';
 import { ALL_ALGORITHMS, JwtAuthenticator } from '#control-plane/apiserver/authentication/jwt/jwt-authenticator.ts';
 import { JwtLatencies } from '#control-plane/apiserver/authentication/jwt/jwt-latencies.ts';
-import { LegacyTokens } from '#control-plane/apiserver/authentication/legacy-tokens.ts';
 import {
   requestHeaderAuthenticator,
   STANDARD_HEADERS,
 } from '#control-plane/apiserver/authentication/request-header.ts';
-import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
 import { staticTokens } from '#control-plane/apiserver/authentication/static-tokens.ts';
 import { parseTokenFile } from '#control-plane/apiserver/authentication/token-file.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
@@ -47,6 +43,7 @@ import { standInsFor } from '../pki/stand-ins.ts';
 import { type ApiServerFlags, FlagError } from './api-server-flags.ts';
 import type { Expressions } from './expressions.ts';
 import { oidcConfigurationOf } from './oidc-flags.ts';
+import { serviceAccountAuthenticators } from './service-account-authentication.ts';
 import { watchConfiguration } from './watched-file.ts';
 import { webhookEndpointOf } from './webhook-endpoint.ts';
 
@@ -80,20 +77,12 @@ export function openAuthentication(services: AuthenticationServices): Authentica
   const frontProxies = frontProxiesOf(services);
   return {
     clientAuthorities: standInsFor([pki.caCertificate, ...frontProxies.authorities].join('\n')),
-    tokens: ({ live, client }) => {
+    tokens: (loopback) => {
       const own = (kind: TokenAuthenticator) => forAudiences(tokenIssuer.audiences, kind);
-      const label = async ({ metadata: { name, namespace = '', uid } }: Secret, labels: Record<string, string>) => {
-        try {
-          await client.patch(Secret, { name, namespace }, { type: 'merge', patch: { metadata: { uid, labels } } });
-        } catch (error) {
-          if (!hasReason(error, 'NotFound', 'Conflict', 'Forbidden')) throw error; // it is being changed or deleted
-        }
-      };
       return tokenChain([
-        new ServiceAccountTokens({ issuer: tokenIssuer, live, clock }),
-        new LegacyTokens({ issuer: tokenIssuer, live, clock, label }),
+        ...serviceAccountAuthenticators(loopback, { issuer: tokenIssuer, clock }),
         ...(ofFile ? [own(ofFile)] : []),
-        own(bootstrapTokens({ live, clock })),
+        own(bootstrapTokens({ live: loopback.live, clock })),
         own(issuers),
         ...(ofWebhook ? [ofWebhook] : []),
       ]);
