@@ -2,8 +2,9 @@
  * Counts what a namespace uses of its quotas. The API server charges a quota when it lets something in; what has gone, is over
  * or was charged for nothing comes back here. Source: upstream's pkg/controller/resourcequota.
  */
-import { type Amounts, added, isSameAmounts, masked } from '#api/core/v1/quota/amounts.ts';
+
 import { Pod } from '#api/core/v1/pod.ts';
+import { type Amounts, added, isSameAmounts, masked } from '#api/core/v1/quota/amounts.ts';
 import { type DeviceSurroundings, ownerOf } from '#api/core/v1/quota/device-usage.ts';
 import { evaluatorOf, type QuotaEvaluator } from '#api/core/v1/quota/evaluator.ts';
 import { scopesOf } from '#api/core/v1/quota/scopes.ts';
@@ -77,12 +78,8 @@ const specOf = (quota: KubeObject | undefined): unknown => (quota as ResourceQuo
 function mayFree({ kind, now, before }: Pick<AnyKindChange, 'kind' | 'now'> & { before: KubeObject }): boolean {
   if (!now) return true;
   const evaluator = evaluatorOf(kind);
-  const isHandled = (subresource: string) =>
-    evaluator.handles({ verb: 'update', subresource, next: now, current: before });
-  if (isHandled('status')) return true;
-  if (kind.group !== '' || (kind.plural !== 'pods' && kind.plural !== 'services')) return false;
-  if (kind.plural === 'pods' && isHandled('')) return true; // it is of another scope
-  return !isSameAmounts(evaluator.usage(now, 0), evaluator.usage(before, 0));
+  if (evaluator.handles({ verb: 'update', subresource: 'status', next: now, current: before })) return true;
+  return evaluator.mayFree?.(now, before) ?? false;
 }
 
 const namesUsed = ({ spec }: ResourceQuota, evaluator: QuotaEvaluator): boolean =>

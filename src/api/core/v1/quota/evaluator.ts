@@ -32,6 +32,8 @@ export interface QuotaEvaluator {
   /** Why a quota of these names refuses the object, whatever is left: it does not say what it uses. */
   complaint?(object: KubeObject, names: readonly string[]): string | undefined;
   usage(object: KubeObject, nowMs: number): Amounts;
+  /** Whether an update that is not of its status may give something back; without it none does. */
+  mayFree?(next: KubeObject, current: KubeObject): boolean;
 }
 
 interface Resource {

@@ -1,10 +1,11 @@
 /** What a pod uses of a quota: as long as it is not over, what it asks for and may have. Source: "Resource Quotas". */
 import type { Container, Pod, PodAffinityTerm } from '#api/generated/schema.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 import { isTerminal } from '../pod-conditions.ts';
 import { qosClassOf } from '../pod-qos.ts';
 import { podLimits, podRequests, specInUse } from '../pod-resources.ts';
 import { isExtendedResource, isHugePages } from '../resource-names.ts';
-import type { Amounts } from './amounts.ts';
+import { type Amounts, isSameAmounts } from './amounts.ts';
 import type { QuotaEvaluator } from './evaluator.ts';
 import { type ScopeSelector, selectsClass } from './scopes.ts';
 
@@ -30,8 +31,7 @@ export const podEvaluator: QuotaEvaluator = {
   handles({ verb, subresource, next, current }) {
     if (subresource === 'resize') return verb === 'update';
     if (subresource !== '') return false;
-    // a deadline takes it from one scope into another
-    return verb === 'create' || isTerminating(next as Pod) !== isTerminating(current as Pod);
+    return verb === 'create' || changesScope(next as Pod, current as Pod);
   },
   isUsed,
   matchesScope: (object, selector) => matchesScope(object as Pod, selector),
@@ -43,7 +43,14 @@ export const podEvaluator: QuotaEvaluator = {
     const spec = specInUse(pod);
     return { ...count, ...amountsOf(podRequests(spec), podLimits(spec)) };
   },
+  mayFree(next, current) {
+    const used = (object: KubeObject) => podEvaluator.usage(object, 0);
+    return changesScope(next as Pod, current as Pod) || !isSameAmounts(used(next), used(current));
+  },
 };
+
+/** A deadline takes it from one scope into another. */
+const changesScope = (next: Pod, current: Pod): boolean => isTerminating(next) !== isTerminating(current);
 
 const isTerminating = ({ spec }: Pod): boolean => (spec.activeDeadlineSeconds ?? -1) >= 0;
 

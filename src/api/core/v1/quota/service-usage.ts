@@ -1,5 +1,7 @@
 /** What a Service uses of a quota: itself, ports of the nodes, and a load balancer. Source: "Resource Quotas". */
 import type { Service } from '#api/generated/schema.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { isSameAmounts } from './amounts.ts';
 import type { QuotaEvaluator } from './evaluator.ts';
 
 const NAMES = ['count/services', 'services', 'services.nodeports', 'services.loadbalancers'];
@@ -17,6 +19,10 @@ export const serviceEvaluator: QuotaEvaluator = {
       'services.nodeports': String(nodePortsOf(spec)),
       'services.loadbalancers': isBalanced ? '1' : '0',
     };
+  },
+  mayFree(next, current) {
+    const used = (object: KubeObject) => serviceEvaluator.usage(object, 0);
+    return !isSameAmounts(used(next), used(current));
   },
 };
 
