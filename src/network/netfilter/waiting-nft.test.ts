@@ -1,8 +1,9 @@
-import { ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { WaitingNft } from './waiting-nft.ts';
 
@@ -22,9 +23,7 @@ while IFS= read -r line; do
 done
 `;
 
-interface Spawning {
-  spawn(): void;
-}
+const urlOf = (path: string): string => new URL(path, import.meta.url).href;
 
 let folder: string;
 let ending: AbortController;
@@ -162,15 +161,24 @@ test('where there is no nft that is said', async () => {
   await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
-test('where too many files are open a transaction says so, and the process goes on', async () => {
-  // As Node.js does it: there are no streams, and the child tells later.
-  const spawning = vi.spyOn(ChildProcess.prototype as unknown as Spawning, 'spawn');
-  spawning.mockImplementation(function (this: ChildProcess) {
-    process.nextTick(() => this.emit('error', Object.assign(new Error('spawn nft EMFILE'), { code: 'EMFILE' })));
-  });
-  onTestFinished(() => spawning.mockRestore());
-  const nft = new WaitingNft({ clock, signal: ending.signal });
-  for (let i = 0; i < 3; i++) await expect(nft.run(['add table ip x'])).rejects.toMatchObject({ code: 'EMFILE' });
+/** As a net whose files are used up: the one that waits has no streams, and both are told later that they were not started. */
+const WITHOUT_FILES = `
+  import { openSync } from 'node:fs';
+  import { ManualClock } from ${JSON.stringify(urlOf('../../base/manual-clock.ts'))};
+  import { WaitingNft } from ${JSON.stringify(urlOf('./waiting-nft.ts'))};
+  const nft = new WaitingNft({ clock: new ManualClock(), signal: new AbortController().signal, command: ['no-such-nft'] });
+  const told = ({ code }) => process._rawDebug(code);
+  await nft.run(['add table ip x']).catch(told);
+  try { for (;;) openSync('/dev/null'); } catch ({ code }) { told({ code }); }
+  for (let i = 0; i < 3; i++) await nft.run(['add table ip x']).catch(told);
+  process.exit();
+`;
+
+test('where too many files are open a transaction says so, and the process goes on', { timeout: 120_000 }, async () => {
+  // A process of its own: what stands for a child that was not started has any number, and who kills it meets anybody.
+  const argv = ['--nofile=100', process.execPath, '--import', 'tsx', '--input-type=module', '--eval', WITHOUT_FILES];
+  const { stderr } = await promisify(execFile)('prlimit', argv);
+  expect(stderr.trim().split('\n')).toEqual(['ENOENT', 'EMFILE', 'EMFILE', 'EMFILE', 'EMFILE']);
 });
 
 test('one that cannot even be tried to start ends nobody', async () => {
