@@ -48,7 +48,7 @@ function waitingNft(script = NFT, options: { mostSaid?: number } = {}): WaitingN
 
 const lines = (name: 'own' | 'line' | 'starts'): string[] => {
   const path = join(folder, `nft.${name}`);
-  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
 };
 const starts = () => lines('starts').length;
 const waiting = () => lines('starts').filter((pid) => isAlive(pid));
