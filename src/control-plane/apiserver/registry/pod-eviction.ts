@@ -178,14 +178,15 @@ function whyNone({ conditions, desiredHealthy, currentHealthy }: PodDisruptionBu
 
 /** Its controller would say so, too, a moment later. */
 function usedUp(status: PodDisruptionBudgetStatus, now: string): PodDisruptionBudgetStatus {
-  const before = status.conditions?.find(({ type }) => type === DISRUPTION_ALLOWED);
-  const others = (status.conditions ?? []).filter((each) => each !== before);
+  const { conditions = [] } = status;
+  const before = conditions.find(({ type }) => type === DISRUPTION_ALLOWED);
   const condition = {
     ...{ type: DISRUPTION_ALLOWED, status: 'False', reason: 'InsufficientPods', message: '' },
     lastTransitionTime: before?.status === 'False' ? before.lastTransitionTime : now,
     ...(status.observedGeneration !== undefined && { observedGeneration: status.observedGeneration }),
   };
-  return { ...status, conditions: [...others, condition] };
+  const next = before ? conditions.map((each) => (each === before ? condition : each)) : [...conditions, condition];
+  return { ...status, conditions: next };
 }
 
 const stillProcessed = (name: string): StatusError =>

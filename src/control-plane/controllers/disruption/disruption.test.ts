@@ -153,6 +153,33 @@ test('a budget that is used up says so at once, and what it wants', async () => 
   }
 });
 
+test('what others say of a budget keeps its place', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
+  await cluster.create(PodDisruptionBudget, budget({ minAvailable: 2 }));
+  await cluster.settles();
+  const calm = cluster.get(PodDisruptionBudget, 'default/calm')!;
+  const said = {
+    type: 'Said',
+    status: 'True' as const,
+    reason: 'Somebody',
+    message: '',
+    lastTransitionTime: timestampOf(0),
+  };
+  const conditions = [...(calm.status!.conditions ?? []), said];
+  await cluster.updateStatus(PodDisruptionBudget, { ...calm, status: { ...calm.status!, conditions } });
+  await cluster.settles();
+  const types = () => status(cluster).conditions?.map(({ type, status: is }) => `${type} ${is}`);
+  expect(types()).toEqual(['DisruptionAllowed True', 'Said True']);
+  await cluster.stop('disruption-controller');
+  await evict(cluster, cluster.list(Pod)[0]!);
+  await cluster.settles();
+  expect(types()).toEqual(['DisruptionAllowed False', 'Said True']);
+  cluster.start('disruption-controller');
+  await cluster.passes('1m');
+  expect(types()).toEqual(['DisruptionAllowed True', 'Said True']);
+});
+
 test('of a pod that two budgets mean nobody decides', async () => {
   await using cluster = await startCluster({ controllers });
   await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));

@@ -187,5 +187,5 @@ function withAllowed(
     ...(observedGeneration !== undefined && { observedGeneration }),
     lastTransitionTime: known?.status === said.status ? known.lastTransitionTime : timestampOf(nowMs),
   };
-  return [...conditions.filter(({ type }) => type !== 'DisruptionAllowed'), condition];
+  return known ? conditions.map((each) => (each === known ? condition : each)) : [...conditions, condition];
 }
