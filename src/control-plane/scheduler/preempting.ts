@@ -1,5 +1,6 @@
 /** Sends away the pods whose place another one gets. */
 import { Pod } from '#api/core/v1/pod.ts';
+import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
@@ -42,11 +43,12 @@ export const preempted = (victim: Pod, pod: Pod, nodeName: string): Occurrence =
 
 async function sendAway(victim: Pod, pod: Pod, { client, clock }: PreemptingServices): Promise<void> {
   const { name, namespace = '', uid, generation } = victim.metadata;
+  const before = conditionOf(victim, 'DisruptionTarget');
   const condition = {
     type: 'DisruptionTarget',
     ...(generation !== undefined && { observedGeneration: generation }),
     status: 'True',
-    lastTransitionTime: timestampOf(clock.now()),
+    lastTransitionTime: before?.status === 'True' ? before.lastTransitionTime : timestampOf(clock.now()),
     reason: 'PreemptionByScheduler',
     message: `${pod.spec.schedulerName}: preempting to accommodate a higher priority pod`,
   };

@@ -3,6 +3,7 @@ import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import type { TestCluster } from '#testing/cluster.ts';
@@ -71,6 +72,26 @@ test('a pod of lower priority goes, says why, and its place is kept for the one 
   await cluster.passes(1_000);
   expect(stored(cluster, 'urgent').spec.nodeName).toBe('node1');
   expect(stored(cluster, 'sneaky').spec.nodeName).toBeUndefined();
+});
+
+test('who was told before that it goes has been told since then', async () => {
+  await using cluster = await clusterOf(['node1']);
+  await create(cluster, 'old', '2', 'low');
+  await cluster.settles();
+  const since = timestampOf(cluster.clock.now());
+  const told = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', lastTransitionTime: since };
+  await cluster.patch(
+    Pod,
+    { name: 'old', namespace: 'default', subresource: 'status' },
+    { status: { conditions: [told] } },
+  );
+  await cluster.passes('1m');
+  await create(cluster, 'urgent', '1', 'high');
+  await cluster.settles();
+  expect(conditionOf(stored(cluster, 'old'), 'DisruptionTarget')).toMatchObject({
+    reason: 'PreemptionByScheduler',
+    lastTransitionTime: since,
+  });
 });
 
 test('only as many go as are needed, the least important first', async () => {
