@@ -36,7 +36,7 @@ test('what is due in the time that passes happens in its order', async () => {
 });
 
 test('a day of a CronJob passes at once', async () => {
-  await using cluster = await startCluster({ controllers: [cronJobController()] });
+  await using cluster = await startCluster({ controllers: [cronJobController] });
   const template = {
     spec: { restartPolicy: 'Never' as const, containers: [{ name: 'main', image: 'example/main:1' }] },
   };

@@ -1,7 +1,7 @@
 /** What a controller may do, derived from what it declares. Names as upstream's: `system:controller:<service account>`. */
 import type { PolicyRule } from '#api/generated/schema.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import type { Controller, KindController } from './define-controller.ts';
+import type { Controller, Declaration, KindController } from './define-controller.ts';
 
 /** The user that a controller's requests carry. */
 export const userOf = (controller: Controller): string =>
@@ -51,6 +51,6 @@ function allowFromSpec({ spec }: KindController, allow: Allow): void {
   if (spec.owns?.length) allow(spec.reconciles, 'finalizers', 'update');
 }
 
-export const readsOf = (spec: KindController['spec']): Kind[] => [
+export const readsOf = (spec: Declaration): Kind[] => [
   ...new Set([spec.reconciles, ...(spec.owns ?? []), ...(spec.watches ?? []).map(({ kind }) => kind)]),
 ];

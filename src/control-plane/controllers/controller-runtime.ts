@@ -8,18 +8,27 @@ import type { Clock } from '#base/clock.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { claimableBy, claimed, controllerOf, controllerUidOf } from './claim.ts';
 import { readsOf } from './controller-roles.ts';
-import type { Cached, KindController, Outcome, ReconcileContext, Watch, Writes } from './define-controller.ts';
+import type {
+  Cached,
+  KindController,
+  KindControllerSpec,
+  Outcome,
+  ReconcileContext,
+  Watch,
+  Writes,
+} from './define-controller.ts';
 import type { RunEnvironment } from './key-runner.ts';
 import { KeyRunner } from './key-runner.ts';
 import { trackedApi } from './tracked-api.ts';
 import { WriteBarrier } from './write-barrier.ts';
 
-type Spec = KindController['spec'];
+type Spec = KindControllerSpec;
 type Context = ReconcileContext<Kind, Kind, Writes>;
 
 /** The informers that are being followed, and the work that comes of them. */
-export function runController({ name, spec }: KindController, env: RunEnvironment): KeyRunner {
+export function runController({ name, begin }: KindController, env: RunEnvironment): KeyRunner {
   const { informers, clock } = env;
+  const spec = begin();
   const scopeOf = (kind: Kind) => {
     const fieldSelector = spec.watches?.find((watch) => watch.kind === kind)?.fieldSelector;
     return fieldSelector ? { fieldSelector } : {};

@@ -220,12 +220,22 @@ export interface AnyKindControllerSpec {
   reconcile(ref: AnyObjectRef, object: KubeObject | undefined, context: AnyKindContext): Promise<Outcome>;
 }
 
+/** What the runtime serves every controller by; what a step may touch was checked where it was declared. */
+export type KindControllerSpec = ControllerSpec<KubeObject, readonly Kind[], readonly Watch[], Writes>;
+
+/** What roles and drawings go by. Nobody runs it: see `begin`. */
+export type Declaration = Pick<
+  KindControllerSpec,
+  'reconciles' | 'owns' | 'watches' | 'writes' | 'also' | 'hasRoles' | 'eventSource'
+>;
+
 export interface KindController {
   form: 'kind';
   name: string;
   serviceAccount: string;
-  // The runtime serves every controller alike; what a step may touch was checked where it was declared.
-  spec: ControllerSpec<KubeObject, readonly Kind[], readonly Watch[], Writes>;
+  spec: Declaration;
+  /** What one run goes by. It remembers nothing of another: whoever is started again knows what the API says. */
+  begin(): KindControllerSpec;
 }
 export interface AnyKindController {
   form: 'any kind';
@@ -236,14 +246,23 @@ export interface AnyKindController {
 export type Controller = KindController | AnyKindController;
 
 export function defineController(spec: AnyKindControllerSpec): AnyKindController;
+/** @param spec one that remembers something between its steps is made by a function, for each run anew. */
 export function defineController<
   T extends KubeObject,
   const Owns extends readonly Kind[] = readonly [],
   const Watches extends readonly Watch[] = readonly [],
   const W extends Writes = Record<never, never>,
->(spec: ControllerSpec<T, Owns, Watches, W>): KindController;
-export function defineController(spec: { name: string; serviceAccount?: string; reconciles: unknown }): Controller {
+>(spec: ControllerSpec<T, Owns, Watches, W> | (() => ControllerSpec<T, Owns, Watches, W>)): KindController;
+export function defineController(given: AnySpec | (() => AnySpec)): Controller {
+  const begin = () => (typeof given === 'function' ? given() : given);
+  const spec = begin();
   const names = { name: spec.name, serviceAccount: spec.serviceAccount ?? spec.name };
   if (spec.reconciles === anyKind) return { form: 'any kind', ...names, spec: spec as AnyKindControllerSpec };
-  return { form: 'kind', ...names, spec: spec as KindController['spec'] };
+  return { form: 'kind', ...names, spec: spec as KindControllerSpec, begin: begin as () => KindControllerSpec };
+}
+
+interface AnySpec {
+  name: string;
+  serviceAccount?: string;
+  reconciles: unknown;
 }

@@ -91,7 +91,7 @@ test('a node that is stopped becomes NotReady, its pods are evicted, and it come
   const options: NodeLifecycleOptions = {};
   await using cluster = await startCluster({
     simulatedNodePools: true,
-    controllers: [nodeLifecycle(options), taintEviction()],
+    controllers: [nodeLifecycle(options), taintEviction],
   });
   await cluster.apply(pool('a', { count: 2 }));
   const tolerations = [

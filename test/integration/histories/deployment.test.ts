@@ -64,8 +64,7 @@ const acting =
     }
   };
 
-const begin = () =>
-  World.begin({ shaky: [() => deploymentController, () => replicaSetController], steady: kubelets() });
+const begin = () => World.begin({ shaky: [deploymentController, replicaSetController], steady: kubelets() });
 
 async function lives(world: World, moments: readonly Moment<Step | Trouble>[]): Promise<void> {
   const { cluster } = world;

@@ -37,7 +37,7 @@ const acting =
 
 async function begin(): Promise<World> {
   const world = await World.begin({
-    shaky: [() => disruptionController(), () => replicaSetController],
+    shaky: [disruptionController(), replicaSetController],
     steady: kubelets(),
   });
   await world.cluster.create(ReplicaSet, replicaSet('web', { replicas: REPLICAS }));

@@ -68,7 +68,7 @@ const acting =
 test('a Service leads to its ready pods, each once, in slices and in the older form', async () => {
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles()), async (moments) => {
-      await using world = await World.begin({ shaky: [() => endpointSliceController(), () => endpointsController()] });
+      await using world = await World.begin({ shaky: [endpointSliceController, endpointsController] });
       const { cluster } = world;
       await cluster.create(Node, node('node1'));
       await cluster.create(Service, service('web'));

@@ -50,7 +50,7 @@ const acting =
 test('nothing is left that has lost its owners, nothing goes that has one, and every deletion comes to its end', async () => {
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles({ lostAnswers: true })), async (moments) => {
-      await using world = await World.begin({ shaky: [() => garbageCollector] });
+      await using world = await World.begin({ shaky: [garbageCollector] });
       const { cluster } = world;
       const seen = world.follow(ConfigMap);
       const deleted: Deleted = new Set();

@@ -58,8 +58,8 @@ export interface Seen<T extends KubeObject> {
 }
 
 export interface WorldOptions extends Omit<ClusterOptions, 'controllers'> {
-  /** Each gives a controller without memory, and is a process of its own. */
-  shaky: readonly (() => Controller)[];
+  /** Each is a process of its own. */
+  shaky: readonly Controller[];
   /** What works as it should. */
   steady?: readonly Controller[];
 }
@@ -81,9 +81,9 @@ export class World {
     const cluster = await startCluster({
       ...options,
       controllers: steady,
-      components: shaky.map((make) => (services) => {
+      components: shaky.map((shakyOne) => (services) => {
         const onBug = (error: unknown) => (cluster as TestCluster | undefined)?.fail(error) ?? bugs.push(error);
-        const controller = new ShakyController(make, { ...services, onBug });
+        const controller = new ShakyController(shakyOne, { ...services, onBug });
         controllers.push(controller);
         return controller;
       }),

@@ -132,7 +132,7 @@ const acting =
 
 async function begin(around: Surroundings, behavior?: Submitted<HorizontalPodAutoscalerBehavior>): Promise<World> {
   const world = await World.begin({
-    shaky: [around.controller],
+    shaky: [around.controller()],
     steady: [deploymentController, replicaSetController, podsThatRun()],
   });
   const { cluster } = world;

@@ -39,7 +39,7 @@ const work = (spec: object) => ({
   },
 });
 
-const begin = () => World.begin({ shaky: [() => jobController()], steady: kubelets() });
+const begin = () => World.begin({ shaky: [jobController], steady: kubelets() });
 
 const acting =
   (world: World) =>

@@ -125,7 +125,7 @@ const ownSlice = (name: string, labels: Record<string, string>) => ({
 test('slices say what the Endpoints of a Service without a selector say, as long as there are both, and nobody else’s are touched', async () => {
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles({ lostAnswers: true })), async (moments) => {
-      await using world = await World.begin({ shaky: [() => endpointSliceMirroringController] });
+      await using world = await World.begin({ shaky: [endpointSliceMirroringController] });
       const { cluster } = world;
       await cluster.create(Service, service('custom', { selector: {} }));
       const others = [

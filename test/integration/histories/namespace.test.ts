@@ -67,13 +67,7 @@ test('a namespace that is deleted goes with everything in it, and can come anew'
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, troubles({ lostAnswers: true })), async (moments) => {
       await using world = await World.begin({
-        shaky: [
-          () => namespaceController,
-          () => garbageCollector,
-          () => deploymentController,
-          () => replicaSetController,
-          () => jobController(),
-        ],
+        shaky: [namespaceController, garbageCollector, deploymentController, replicaSetController, jobController],
         steady: kubelets(),
       });
       const { cluster } = world;

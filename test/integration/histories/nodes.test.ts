@@ -87,7 +87,7 @@ test('lost nodes lose their pods and get their taints, living ones have neither,
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, troubles()), async (moments) => {
       await using world = await World.begin({
-        shaky: [nodeLifecycle, taintEviction, podGarbageCollector, () => replicaSetController],
+        shaky: [nodeLifecycle(), taintEviction, podGarbageCollector(), replicaSetController],
         steady: [podsThatRun({ neverEnd: true })],
       });
       const { cluster } = world;

@@ -99,7 +99,7 @@ test('no device is ever given to two claims, and in the end every pod has its de
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles({ lostAnswers: true })), async (moments) => {
       await using world = await World.begin({
-        shaky: [() => podResourceClaims, () => resourceClaims],
+        shaky: [podResourceClaims, resourceClaims],
         steady: [garbageCollector],
         scheduler: true,
       });

@@ -148,7 +148,7 @@ function most(seen: readonly Seen<Pod>[]): { count: number; milliCpu: number } {
 test('a quota says what there is, lets in no more than it says, and all that it has room for', async () => {
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles({ lostAnswers: true })), async (moments) => {
-      await using world = await World.begin({ shaky: [() => resourceQuotaController] });
+      await using world = await World.begin({ shaky: [resourceQuotaController] });
       const { cluster } = world;
       const seen = world.follow(Pod);
       await cluster.create(ResourceQuota, {

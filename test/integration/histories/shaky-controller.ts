@@ -16,7 +16,7 @@ interface Incarnation {
 }
 
 export class ShakyController implements TestComponent {
-  readonly #make: () => Controller;
+  readonly #controller: Controller;
   readonly #services: ComponentServices & { onBug(error: unknown): void };
   #current: Incarnation;
   /** The server has received them, and answers them, whatever becomes of who asked. */
@@ -30,9 +30,8 @@ export class ShakyController implements TestComponent {
   #cut = new AbortController();
   #held: { open: Promise<void>; release: () => void } | undefined;
 
-  /** `make` gives a controller without memory. */
-  constructor(make: () => Controller, services: ComponentServices & { onBug(error: unknown): void }) {
-    this.#make = make;
+  constructor(controller: Controller, services: ComponentServices & { onBug(error: unknown): void }) {
+    this.#controller = controller;
     this.#services = services;
     this.#current = this.#start();
   }
@@ -117,7 +116,7 @@ export class ShakyController implements TestComponent {
       if (!death.signal.aborted) onBug(error);
     };
     const controllers = startControllers({
-      controllers: [this.#make()],
+      controllers: [this.#controller],
       ...services,
       transportFor,
       onBug: reported,

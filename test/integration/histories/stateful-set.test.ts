@@ -100,7 +100,7 @@ for (const podManagementPolicy of ['OrderedReady', 'Parallel'] as const) {
   test(`a StatefulSet (${podManagementPolicy}) ends as it was declared last, its claims with it`, async () => {
     await fc.assert(
       fc.asyncProperty(history<Step | Trouble>(steps, troubles({ lostAnswers: true })), async (moments) => {
-        await using world = await World.begin({ shaky: [() => statefulSetController], steady: kubelets() });
+        await using world = await World.begin({ shaky: [statefulSetController], steady: kubelets() });
         const { cluster } = world;
         await cluster.create(StatefulSet, set({ podManagementPolicy }));
         await world.lives(moments, acting(world));
@@ -146,7 +146,7 @@ test('pods of a StatefulSet come in order, whatever is asked for and whatever be
         troubles(),
       ),
       async (moments) => {
-        await using world = await World.begin({ shaky: [() => statefulSetController], steady: kubelets() });
+        await using world = await World.begin({ shaky: [statefulSetController], steady: kubelets() });
         const { cluster } = world;
         const seen = world.follow(Pod);
         await cluster.create(StatefulSet, set({}));

@@ -42,7 +42,7 @@ const CONTROLLERS = [claimBinder, volumeReclaimer, claimProtection, volumeProtec
 test('a volume belongs to one claim and a claim to one volume, both say so, and none waits for one that is free', async () => {
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles({ lostAnswers: true })), async (moments) => {
-      await using world = await World.begin({ shaky: CONTROLLERS.map((each) => () => each) });
+      await using world = await World.begin({ shaky: CONTROLLERS });
       const { cluster } = world;
       await world.lives(moments, acting(world));
       await world.comesToRest(120_000);

@@ -21,7 +21,7 @@ const daemonSet = (spec: Submitted<DaemonSetObject['spec']> = {}) => ({
 });
 
 async function withNodes(names: string[], options: Parameters<typeof podsThatRun>[0] = {}) {
-  const cluster = await startCluster({ controllers: [daemonSetController(), podsThatRun(options)], scheduler: true });
+  const cluster = await startCluster({ controllers: [daemonSetController, podsThatRun(options)], scheduler: true });
   for (const name of names) await join(cluster, name);
   await cluster.settles();
   return cluster;
@@ -101,6 +101,26 @@ test('a failed daemon is replaced, and the next time only after a while', async 
   const second = await fail();
   expect(cluster.list(Pod)[0]?.metadata.uid).toBe(second);
   await cluster.passes(2_000);
+  expect(cluster.list(Pod)[0]?.metadata.uid).not.toBe(second);
+});
+
+test('a controller that begins anew has not heard of daemons that failed before', async () => {
+  await using cluster = await withNodes(['a'], { neverEnd: true });
+  await cluster.create(DaemonSet, daemonSet());
+  await cluster.settles();
+  const failing = async () => {
+    const [pod] = cluster.list(Pod);
+    await cluster.updateStatus(Pod, { ...pod!, status: { ...pod?.status, phase: 'Failed' } });
+    return pod!.metadata.uid;
+  };
+  await failing();
+  await cluster.settles();
+  const second = await failing();
+  await cluster.settles();
+  expect(cluster.list(Pod)[0]?.metadata.uid).toBe(second); // it waits
+
+  cluster.restartController(daemonSetController.name);
+  await cluster.settles();
   expect(cluster.list(Pod)[0]?.metadata.uid).not.toBe(second);
 });
 

@@ -6,8 +6,6 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { isActive, isAvailable, isReady, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import { KeyedBackOff } from '#base/back-off.ts';
-import type { Random } from '#base/random.ts';
 import { dropOldRevisions, type History, hashLabelOf, historyOf, REVISION_HASH } from '../controller-revisions.ts';
 import {
   again,
@@ -20,6 +18,7 @@ import {
 import { createPods, deletePods, isNamespaceGoing } from '../pod-writes.ts';
 import { nextAvailableInMs } from '../replica-set-pods.ts';
 import { fitter, nodeOf, podFor } from './daemon-pods.ts';
+import { FailedPods } from './failed-pods.ts';
 import { limitsOf, rollingUpdate } from './rolling-update.ts';
 import { byPlaceAndAge, type PlacedNode, statusOf } from './status.ts';
 
@@ -38,8 +37,6 @@ type Context = ReconcileContext<
 
 /** Of one step. Source: kube-controller-manager, BurstReplicas. */
 const MOST_AT_ONCE = 250;
-/** A node whose daemon fails again and again is not tried all the time. Source: kube-controller-manager. */
-const FAILED_POD_BACK_OFF = { firstMs: 1_000, mostMs: 15 * 60_000 };
 
 const concernsDaemons = (now: Node, before: Node): boolean =>
   !isEqual(now.metadata.labels, before.metadata.labels) || !isEqual(now.spec.taints, before.spec.taints);
@@ -50,9 +47,9 @@ const isFor = (set: DaemonSet, node: Node): boolean => {
   return shouldRun || shouldStay;
 };
 
-export function daemonSetController() {
+export const daemonSetController = defineController(() => {
   const failures = new FailedPods();
-  return defineController({
+  return {
     name: 'daemonset-controller',
     serviceAccount: 'daemon-set-controller',
     reconciles: DaemonSet,
@@ -86,33 +83,8 @@ export function daemonSetController() {
       const history = await historyOf(set, { revisions, hashLabel: REVISION_HASH }, context.api);
       return new Step(set, { pods, history, failures, context }).run();
     },
-  });
-}
-
-/** When the next try is due, by DaemonSet and node. */
-class FailedPods {
-  readonly #dueMs = new Map<string, number>();
-  #backOff: KeyedBackOff | undefined;
-
-  /** How long the failed pod stays before it makes room, in ms. */
-  waitMs(key: string, { nowMs, random }: { nowMs: number; random: Random }): number {
-    const dueMs = this.#dueMs.get(key) ?? 0;
-    if (dueMs > nowMs) return dueMs - nowMs;
-    this.#backOff ??= new KeyedBackOff(random, FAILED_POD_BACK_OFF);
-    this.#forgetOld(this.#backOff, nowMs);
-    this.#dueMs.set(key, nowMs + this.#backOff.nextMs(key));
-    return 0;
-  }
-
-  /** Long without failure: it begins anew. Those that are gone take no room for ever. */
-  #forgetOld(backOff: KeyedBackOff, nowMs: number): void {
-    for (const [key, dueMs] of this.#dueMs) {
-      if (nowMs - dueMs <= 2 * FAILED_POD_BACK_OFF.mostMs) continue;
-      this.#dueMs.delete(key);
-      backOff.forget(key);
-    }
-  }
-}
+  };
+});
 
 interface Parts {
   pods: readonly Pod[];

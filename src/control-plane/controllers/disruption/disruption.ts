@@ -20,71 +20,72 @@ const DELETION_TIMEOUT_MS = 120_000;
 const selects = ({ spec, metadata }: PodDisruptionBudget, pod: Pod): boolean =>
   metadata.namespace === pod.metadata.namespace && matchesLabels(selectorFrom(spec.selector), pod.metadata.labels);
 
-export function disruptionController(scales: OwnerScales = unknownScales) {
-  /** Each version of a pod is spoken of once. */
-  const told = new WeakSet<Pod>();
-  return defineController({
-    name: 'disruption-controller',
-    eventSource: 'controllermanager',
-    reconciles: PodDisruptionBudget,
-    watches: [
-      watching(Pod, (pod, cached) =>
-        cached(PodDisruptionBudget)
-          .inNamespace(pod.metadata.namespace ?? '')
-          .filter((budget) => selects(budget as PodDisruptionBudget, pod))
-          .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
-      ),
-      ...SCALED.map((kind) =>
-        watching(
-          kind as (typeof SCALED)[1],
-          // Which of the budgets it concerns its pods tell: a change of its size is followed by changes of them.
-          ({ metadata }, cached) =>
-            cached(PodDisruptionBudget)
-              .inNamespace(metadata.namespace ?? '')
-              .map((budget) => `${budget.metadata.namespace}/${budget.metadata.name}`),
-          (now, before) => now.spec.replicas !== before.spec.replicas,
+export const disruptionController = (scales: OwnerScales = unknownScales) =>
+  defineController(() => {
+    /** Each version of a pod is spoken of once. */
+    const told = new WeakSet<Pod>();
+    return {
+      name: 'disruption-controller',
+      eventSource: 'controllermanager',
+      reconciles: PodDisruptionBudget,
+      watches: [
+        watching(Pod, (pod, cached) =>
+          cached(PodDisruptionBudget)
+            .inNamespace(pod.metadata.namespace ?? '')
+            .filter((budget) => selects(budget as PodDisruptionBudget, pod))
+            .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
         ),
-      ),
-    ],
-    writes: { status: [PodDisruptionBudget] },
-    also: [{ apiGroups: ['*'], resources: ['*/scale'], verbs: ['get'] }],
+        ...SCALED.map((kind) =>
+          watching(
+            kind as (typeof SCALED)[1],
+            // Which of the budgets it concerns its pods tell: a change of its size is followed by changes of them.
+            ({ metadata }, cached) =>
+              cached(PodDisruptionBudget)
+                .inNamespace(metadata.namespace ?? '')
+                .map((budget) => `${budget.metadata.namespace}/${budget.metadata.name}`),
+            (now, before) => now.spec.replicas !== before.spec.replicas,
+          ),
+        ),
+      ],
+      writes: { status: [PodDisruptionBudget] },
+      also: [{ apiGroups: ['*'], resources: ['*/scale'], verbs: ['get'] }],
 
-    async reconcile(budget: PodDisruptionBudget, { cached, api, events, clock, weighs }) {
-      const pods = cached(Pod)
-        .inNamespace(budget.metadata.namespace ?? '')
-        .filter((pod) => selects(budget, pod));
-      weighs(pods.length);
-      if (pods.length === 0) events.normal(budget, 'NoPods', 'No matching pods found');
-      for (const pod of withSeveral(budget, pods, cached(PodDisruptionBudget))) {
-        if (told.has(pod)) continue;
-        told.add(pod);
-        events.warning(pod, 'MultiplePodDisruptionBudgets', severalText(pod, budget));
-      }
-      const nowMs = clock.now();
-      let expected: Expected;
-      try {
-        expected = await expectedPods(budget, pods, { cached, scales });
-      } catch (error) {
-        if (!(error instanceof UnknownScale)) throw error;
-        const text = `Failed to calculate the number of expected pods: ${error.message}`;
-        events.warning(budget, 'CalculateExpectedPodCountFailed', text);
-        await api.updateStatus(budget, failedStatus(budget, { message: error.message, nowMs }));
-        return settled;
-      }
-      if (expected.unmanaged.length > 0) events.warning(budget, 'UnmanagedPods', unmanagedText(budget));
-      const disrupted = disruptedPods(budget, pods, nowMs);
-      for (const name of disrupted.late) {
-        const pod = pods.find(({ metadata }) => metadata.name === name);
-        const { namespace } = budget.metadata;
-        // Upstream says the namespace twice, and its words are what is matched.
-        const text = `Pod was expected by PDB ${namespace}/${namespace} to be deleted but it wasn't`;
-        if (pod) events.warning(pod, 'NotDeleted', text);
-      }
-      await api.updateStatus(budget, statusOf(budget, { pods, expected, disrupted: disrupted.pending, nowMs }));
-      return disrupted.nextMs === undefined ? settled : again({ afterMs: disrupted.nextMs });
-    },
+      async reconcile(budget: PodDisruptionBudget, { cached, api, events, clock, weighs }) {
+        const pods = cached(Pod)
+          .inNamespace(budget.metadata.namespace ?? '')
+          .filter((pod) => selects(budget, pod));
+        weighs(pods.length);
+        if (pods.length === 0) events.normal(budget, 'NoPods', 'No matching pods found');
+        for (const pod of withSeveral(budget, pods, cached(PodDisruptionBudget))) {
+          if (told.has(pod)) continue;
+          told.add(pod);
+          events.warning(pod, 'MultiplePodDisruptionBudgets', severalText(pod, budget));
+        }
+        const nowMs = clock.now();
+        let expected: Expected;
+        try {
+          expected = await expectedPods(budget, pods, { cached, scales });
+        } catch (error) {
+          if (!(error instanceof UnknownScale)) throw error;
+          const text = `Failed to calculate the number of expected pods: ${error.message}`;
+          events.warning(budget, 'CalculateExpectedPodCountFailed', text);
+          await api.updateStatus(budget, failedStatus(budget, { message: error.message, nowMs }));
+          return settled;
+        }
+        if (expected.unmanaged.length > 0) events.warning(budget, 'UnmanagedPods', unmanagedText(budget));
+        const disrupted = disruptedPods(budget, pods, nowMs);
+        for (const name of disrupted.late) {
+          const pod = pods.find(({ metadata }) => metadata.name === name);
+          const { namespace } = budget.metadata;
+          // Upstream says the namespace twice, and its words are what is matched.
+          const text = `Pod was expected by PDB ${namespace}/${namespace} to be deleted but it wasn't`;
+          if (pod) events.warning(pod, 'NotDeleted', text);
+        }
+        await api.updateStatus(budget, statusOf(budget, { pods, expected, disrupted: disrupted.pending, nowMs }));
+        return disrupted.nextMs === undefined ? settled : again({ afterMs: disrupted.nextMs });
+      },
+    };
   });
-}
 
 /** Pods that other budgets mean as well, where this budget is the first of them. */
 function withSeveral(

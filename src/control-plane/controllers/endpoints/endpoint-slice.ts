@@ -20,10 +20,10 @@ import { capacitiesOf, capacityOf } from './zone-shares.ts';
 
 const writes = { create: [EndpointSlice], update: [EndpointSlice], delete: [EndpointSlice] } as const;
 
-export function endpointSliceController() {
+export const endpointSliceController = defineController(() => {
   const byShares = new Set<ObjectKey>();
   const times = new TriggerTimes();
-  return defineController({
+  return {
     name: 'endpointslice-controller',
     reconciles: Service,
     owns: [EndpointSlice],
@@ -80,8 +80,8 @@ export function endpointSliceController() {
       await inParallel(slices, (slice) => api.delete(EndpointSlice, slice));
       return settled;
     },
-  });
-}
+  };
+});
 
 /** @returns why not all could be written */
 async function write(

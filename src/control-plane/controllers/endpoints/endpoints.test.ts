@@ -11,7 +11,7 @@ import { garbageCollector } from '../garbage-collector/garbage-collector.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
 
-const start = () => startCluster({ controllers: [endpointSliceController(), endpointsController()] });
+const start = () => startCluster({ controllers: [endpointSliceController, endpointsController] });
 
 interface Running {
   ip: string;
@@ -182,7 +182,7 @@ test('250 pods fill three slices, and one more pod changes only the one that has
 
 test('a Service without a selector is left to others; a deleted one takes its endpoints with it', async () => {
   await using cluster = await startCluster({
-    controllers: [endpointSliceController(), endpointsController(), garbageCollector],
+    controllers: [endpointSliceController, endpointsController, garbageCollector],
   });
   await cluster.create(Service, service('own', { selector: undefined }));
   await cluster.create(Service, service('web'));

@@ -29,11 +29,11 @@ const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 /** One object holds no more; slices hold them all. */
 const MOST_ADDRESSES = 1000;
 
-export function endpointsController() {
+export const endpointsController = defineController(() => {
   /** Services that are or were: with them go their Endpoints, whoever wrote those. */
   const services = new Set<ObjectKey>();
   const times = new TriggerTimes();
-  return defineController({
+  return {
     name: 'endpoints-controller',
     serviceAccount: 'endpoint-controller',
     reconciles: Service,
@@ -93,8 +93,8 @@ export function endpointsController() {
       services.delete(key); // not before: what fails is tried again
       return settled;
     },
-  });
-}
+  };
+});
 
 function labelsOf(service: Service): Record<string, string> {
   const { [HEADLESS_LABEL]: _, ...own } = service.metadata.labels ?? {};

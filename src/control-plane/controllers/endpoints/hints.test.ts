@@ -12,7 +12,7 @@ const AUTO = { 'service.kubernetes.io/topology-mode': 'Auto' };
 
 /** Nodes by zone and cores; a zone '' is none. */
 async function start(nodes: readonly (readonly [zone: string, cores: number])[]) {
-  const cluster = await startCluster({ controllers: [endpointSliceController()] });
+  const cluster = await startCluster({ controllers: [endpointSliceController] });
   for (const [index, [zone, cores]] of nodes.entries()) {
     const created = await cluster.create(Node, node(`node${index}`, { ...(zone && { labels: { [ZONE]: zone } }) }));
     const conditions = [{ type: 'Ready', status: 'True' as const }];

@@ -31,71 +31,72 @@ const parentsOf = (route: AnyRoute): ObjectKey[] =>
   (route.spec.parentRefs ?? []).flatMap((parent) => gatewayKeyOf(parent, route) ?? []);
 const all = (cached: Read): ObjectKey[] => cached(Gateway).list().map(keyOf);
 
-export function gatewayStatus({ controllerName, addresses }: GatewayAddresses) {
-  const rivalsIn = rememberedRivals();
-  return defineController({
-    name: 'gateway-controller',
-    reconciles: Gateway,
-    watches: [
-      watching(GatewayClass, (_, cached) => all(cached)),
-      watching(Gateway, (_, cached) => all(cached), isOtherwise), // they share their ports
-      watching(HTTPRoute, parentsOf, isOtherwise),
-      watching(GRPCRoute, parentsOf, isOtherwise),
-      watching(TLSRoute, parentsOf, isOtherwise),
-      watching(ReferenceGrant, (_, cached) => all(cached)),
-      watching(Namespace, (_, cached) => all(cached), isLabelledOtherwise),
-      watching(Secret, (secret, cached) =>
-        cached(Gateway)
-          .list()
-          .filter((gateway) => namesSecret(gateway, keyOf(secret)))
-          .map(keyOf),
-      ),
-    ],
-    writes: { status: [Gateway] },
-
-    async reconcile(gateway, { cached, api, clock }) {
-      const { spec, metadata, status } = gateway;
-      const isOurs = (one: Gateway) =>
-        cached(GatewayClass).get(one.spec.gatewayClassName)?.spec.controllerName === controllerName;
-      if (!isOurs(gateway)) return settled;
-      const nowMs = clock.now();
-      const { generation } = metadata;
-      const ours = cached(Gateway).list().filter(isOurs);
-      const around = {
-        grants: cached(ReferenceGrant).list(),
-        secret: (key: string) => cached(Secret).get(key),
-        taken: takenPorts(ours),
-      };
-      const states = spec.listeners.map((listener) => ({
-        listener,
-        state: listenerStateOf(gateway, listener, around),
-      }));
-      const listeners = states.map(({ listener, state }): ListenerStatus => {
-        const before = status?.listeners?.find(({ name }) => name === listener.name)?.conditions;
-        return {
-          name: listener.name,
-          supportedKinds: kindsOf(listener),
-          attachedRoutes: countAttached(gateway, listener, { cached, rivals: rivalsIn(cached) }),
-          conditions: conditionsOf(verdictsOf(listener, state), { before, generation, nowMs }),
-        };
-      });
-      const isAnyServed = states.some(({ listener, state }) => isServed(state, listener));
-      const wrong = wrongAddress(spec.addresses, addresses);
-      await api.updateStatus(gateway, {
-        addresses: addresses.map((value) => ({ type: 'IPAddress', value })),
-        conditions: conditionsOf(
-          {
-            Accepted: acceptedOf(states, wrong),
-            Programmed: programmedOf(isAnyServed, wrong),
-          },
-          { before: status?.conditions, generation, nowMs },
+export const gatewayStatus = ({ controllerName, addresses }: GatewayAddresses) =>
+  defineController(() => {
+    const rivalsIn = rememberedRivals();
+    return {
+      name: 'gateway-controller',
+      reconciles: Gateway,
+      watches: [
+        watching(GatewayClass, (_, cached) => all(cached)),
+        watching(Gateway, (_, cached) => all(cached), isOtherwise), // they share their ports
+        watching(HTTPRoute, parentsOf, isOtherwise),
+        watching(GRPCRoute, parentsOf, isOtherwise),
+        watching(TLSRoute, parentsOf, isOtherwise),
+        watching(ReferenceGrant, (_, cached) => all(cached)),
+        watching(Namespace, (_, cached) => all(cached), isLabelledOtherwise),
+        watching(Secret, (secret, cached) =>
+          cached(Gateway)
+            .list()
+            .filter((gateway) => namesSecret(gateway, keyOf(secret)))
+            .map(keyOf),
         ),
-        listeners,
-      });
-      return settled;
-    },
+      ],
+      writes: { status: [Gateway] },
+
+      async reconcile(gateway, { cached, api, clock }) {
+        const { spec, metadata, status } = gateway;
+        const isOurs = (one: Gateway) =>
+          cached(GatewayClass).get(one.spec.gatewayClassName)?.spec.controllerName === controllerName;
+        if (!isOurs(gateway)) return settled;
+        const nowMs = clock.now();
+        const { generation } = metadata;
+        const ours = cached(Gateway).list().filter(isOurs);
+        const around = {
+          grants: cached(ReferenceGrant).list(),
+          secret: (key: string) => cached(Secret).get(key),
+          taken: takenPorts(ours),
+        };
+        const states = spec.listeners.map((listener) => ({
+          listener,
+          state: listenerStateOf(gateway, listener, around),
+        }));
+        const listeners = states.map(({ listener, state }): ListenerStatus => {
+          const before = status?.listeners?.find(({ name }) => name === listener.name)?.conditions;
+          return {
+            name: listener.name,
+            supportedKinds: kindsOf(listener),
+            attachedRoutes: countAttached(gateway, listener, { cached, rivals: rivalsIn(cached) }),
+            conditions: conditionsOf(verdictsOf(listener, state), { before, generation, nowMs }),
+          };
+        });
+        const isAnyServed = states.some(({ listener, state }) => isServed(state, listener));
+        const wrong = wrongAddress(spec.addresses, addresses);
+        await api.updateStatus(gateway, {
+          addresses: addresses.map((value) => ({ type: 'IPAddress', value })),
+          conditions: conditionsOf(
+            {
+              Accepted: acceptedOf(states, wrong),
+              Programmed: programmedOf(isAnyServed, wrong),
+            },
+            { before: status?.conditions, generation, nowMs },
+          ),
+          listeners,
+        });
+        return settled;
+      },
+    };
   });
-}
 
 function verdictsOf(listener: Listener, state: ListenerState): Record<string, Verdict> {
   const { accepted, resolvedRefs, conflicted } = state;

@@ -33,66 +33,62 @@ export function routeStatus<T extends AnyRoute>(
   controllerName: string,
   ...rivals: readonly (Kind<HTTPRoute> | Kind<GRPCRoute>)[]
 ) {
-  const rivalsIn = rememberedRivals();
   const routeKind = kind as unknown as Kind<AnyRoute>;
   const rivalKinds = rivals as unknown as readonly Kind<AnyRoute>[];
   const those = (cached: Read, wanted: (route: AnyRoute) => boolean): ObjectKey[] =>
     cached(routeKind).list().filter(wanted).map(keyOf);
-  return defineController({
-    name,
-    reconciles: routeKind,
-    watches: [
-      ...rivalKinds.map((rivalKind) =>
-        watching(rivalKind, (rival, cached) => {
-          const parents = new Set(parentsOf(rival));
-          return those(cached, (route) => parentsOf(route).some((parent) => parents.has(parent)));
-        }),
-      ),
-      watching(GatewayClass, (_, cached) => those(cached, () => true)),
-      watching(
-        Gateway,
-        (gateway, cached) => those(cached, (route) => parentsOf(route).includes(keyOf(gateway))),
-        (now, before) => now.metadata.generation !== before.metadata.generation,
-      ),
-      watching(ReferenceGrant, (_, cached) => those(cached, () => true)),
-      watching(Namespace, (_, cached) => those(cached, () => true), isLabelledOtherwise),
-      watching(
-        Service,
-        (service, cached) => those(cached, (route) => leadsTo(route, keyOf(service))),
-        (now, before) => !isEqual(now.spec.ports, before.spec.ports),
-      ),
-    ],
-    writes: { status: [routeKind] },
+  const isOurs = (parent: RouteParentStatus): boolean => parent.controllerName === controllerName;
+  return defineController(() => {
+    const rivalsIn = rememberedRivals();
+    const around = (cached: Read): Rivals => (rivalKinds.length > 0 ? rivalsIn(cached) : NO_RIVALS);
+    return {
+      name,
+      reconciles: routeKind,
+      watches: [
+        ...rivalKinds.map((rivalKind) =>
+          watching(rivalKind, (rival, cached) => {
+            const parents = new Set(parentsOf(rival));
+            return those(cached, (route) => parentsOf(route).some((parent) => parents.has(parent)));
+          }),
+        ),
+        watching(GatewayClass, (_, cached) => those(cached, () => true)),
+        watching(
+          Gateway,
+          (gateway, cached) => those(cached, (route) => parentsOf(route).includes(keyOf(gateway))),
+          (now, before) => now.metadata.generation !== before.metadata.generation,
+        ),
+        watching(ReferenceGrant, (_, cached) => those(cached, () => true)),
+        watching(Namespace, (_, cached) => those(cached, () => true), isLabelledOtherwise),
+        watching(
+          Service,
+          (service, cached) => those(cached, (route) => leadsTo(route, keyOf(service))),
+          (now, before) => !isEqual(now.spec.ports, before.spec.ports),
+        ),
+      ],
+      writes: { status: [routeKind] },
 
-    async reconcile(route, { cached, api, clock }) {
-      const { metadata, status } = route;
-      const others = (status?.parents ?? []).filter((parent) => parent.controllerName !== controllerName);
-      const resolvedRefs = resolvedOf(route, cached);
-      const own = (route.spec.parentRefs ?? []).flatMap((parentRef): RouteParentStatus[] => {
-        const gateway = cached(Gateway).get(gatewayKeyOf(parentRef, route) ?? '');
-        const gatewayClass = gateway && cached(GatewayClass).get(gateway.spec.gatewayClassName);
-        if (!gateway || gatewayClass?.spec.controllerName !== controllerName) return [];
-        const before = status?.parents.find((one) => isOurs(one) && isEqual(one.parentRef, parentRef))?.conditions;
-        const said = {
-          Accepted: acceptedOf(route, parentRef, { gateway, labelsOf: labelsFrom(cached), rivals: around(cached) }),
-          ResolvedRefs: resolvedRefs,
-        };
-        const conditions = conditionsOf(said, { before, generation: metadata.generation, nowMs: clock.now() });
-        return [{ parentRef, controllerName, conditions }];
-      });
-      if (own.length === 0 && others.length === (status?.parents ?? []).length) return settled;
-      await api.updateStatus(route, { parents: [...others, ...own] });
-      return settled;
-    },
+      async reconcile(route, { cached, api, clock }) {
+        const { metadata, status } = route;
+        const others = (status?.parents ?? []).filter((parent) => parent.controllerName !== controllerName);
+        const resolvedRefs = resolvedOf(route, cached);
+        const own = (route.spec.parentRefs ?? []).flatMap((parentRef): RouteParentStatus[] => {
+          const gateway = cached(Gateway).get(gatewayKeyOf(parentRef, route) ?? '');
+          const gatewayClass = gateway && cached(GatewayClass).get(gateway.spec.gatewayClassName);
+          if (!gateway || gatewayClass?.spec.controllerName !== controllerName) return [];
+          const before = status?.parents.find((one) => isOurs(one) && isEqual(one.parentRef, parentRef))?.conditions;
+          const said = {
+            Accepted: acceptedOf(route, parentRef, { gateway, labelsOf: labelsFrom(cached), rivals: around(cached) }),
+            ResolvedRefs: resolvedRefs,
+          };
+          const conditions = conditionsOf(said, { before, generation: metadata.generation, nowMs: clock.now() });
+          return [{ parentRef, controllerName, conditions }];
+        });
+        if (own.length === 0 && others.length === (status?.parents ?? []).length) return settled;
+        await api.updateStatus(route, { parents: [...others, ...own] });
+        return settled;
+      },
+    };
   });
-
-  function around(cached: Read): Rivals {
-    return rivalKinds.length > 0 ? rivalsIn(cached) : NO_RIVALS;
-  }
-
-  function isOurs(parent: RouteParentStatus): boolean {
-    return parent.controllerName === controllerName;
-  }
 }
 
 const NO_RIVALS: Rivals = { HTTPRoute: [], GRPCRoute: [] };

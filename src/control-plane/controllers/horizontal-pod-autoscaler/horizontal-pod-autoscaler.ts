@@ -41,47 +41,48 @@ interface Step {
   nowMs: number;
 }
 
-export function horizontalPodAutoscalerController(sources: AutoscalerSources) {
-  const memory: Memory = { recommendations: new Map(), selectors: new Map() };
-  return defineController({
-    name: 'horizontal-pod-autoscaler-controller',
-    serviceAccount: 'horizontal-pod-autoscaler',
-    eventSource: 'horizontal-pod-autoscaler',
-    reconciles: HorizontalPodAutoscaler,
-    // It is looked at as time goes by, whatever changes.
-    when: () => false,
-    watches: [watching(Pod, () => [])],
-    writes: { status: [HorizontalPodAutoscaler] },
-    also: [
-      { apiGroups: ['*'], resources: ['*/scale'], verbs: ['get', 'update'] },
-      { apiGroups: ['metrics.k8s.io'], resources: ['pods'], verbs: ['list', 'watch'] },
-      {
-        apiGroups: ['custom.metrics.k8s.io', 'external.metrics.k8s.io'],
-        resources: ['*'],
-        verbs: ['get', 'list', 'watch'],
+export const horizontalPodAutoscalerController = (sources: AutoscalerSources) =>
+  defineController(() => {
+    const memory: Memory = { recommendations: new Map(), selectors: new Map() };
+    return {
+      name: 'horizontal-pod-autoscaler-controller',
+      serviceAccount: 'horizontal-pod-autoscaler',
+      eventSource: 'horizontal-pod-autoscaler',
+      reconciles: HorizontalPodAutoscaler,
+      // It is looked at as time goes by, whatever changes.
+      when: () => false,
+      watches: [watching(Pod, () => [])],
+      writes: { status: [HorizontalPodAutoscaler] },
+      also: [
+        { apiGroups: ['*'], resources: ['*/scale'], verbs: ['get', 'update'] },
+        { apiGroups: ['metrics.k8s.io'], resources: ['pods'], verbs: ['list', 'watch'] },
+        {
+          apiGroups: ['custom.metrics.k8s.io', 'external.metrics.k8s.io'],
+          resources: ['*'],
+          verbs: ['get', 'list', 'watch'],
+        },
+      ],
+
+      async reconcile(autoscaler: HorizontalPodAutoscaler, { key, cached, api, events, clock }) {
+        const nowMs = clock.now();
+        const status = new AutoscalerStatus(autoscaler, nowMs);
+        await step({ key, autoscaler, status, pods: cached(Pod), events, nowMs }, sources, memory);
+        try {
+          await api.updateStatus(autoscaler, status.value);
+        } catch (error) {
+          if (!isAnswer(error)) throw error;
+          events.warning(autoscaler, 'FailedUpdateStatus', error.message);
+        }
+        return again({ afterMs: PERIOD_MS });
       },
-    ],
 
-    async reconcile(autoscaler: HorizontalPodAutoscaler, { key, cached, api, events, clock }) {
-      const nowMs = clock.now();
-      const status = new AutoscalerStatus(autoscaler, nowMs);
-      await step({ key, autoscaler, status, pods: cached(Pod), events, nowMs }, sources, memory);
-      try {
-        await api.updateStatus(autoscaler, status.value);
-      } catch (error) {
-        if (!isAnswer(error)) throw error;
-        events.warning(autoscaler, 'FailedUpdateStatus', error.message);
-      }
-      return again({ afterMs: PERIOD_MS });
-    },
-
-    async gone({ key }) {
-      memory.recommendations.delete(key);
-      memory.selectors.delete(key);
-      return settled;
-    },
+      async gone({ key }) {
+        memory.recommendations.delete(key);
+        memory.selectors.delete(key);
+        return settled;
+      },
+    };
   });
-}
 
 const isAnswer = (error: unknown): error is Error => error instanceof StatusError || error instanceof Unreachable;
 

@@ -14,7 +14,7 @@ const jobTemplate = {
 
 /** At half a minute past midnight of the first day of 2026. */
 async function started(spec: object): Promise<TestCluster> {
-  const cluster = await startCluster({ controllers: [cronJobController()] });
+  const cluster = await startCluster({ controllers: [cronJobController] });
   await cluster.passes('30s');
   await cluster.create(CronJob, {
     metadata: { name: 'tick', namespace: 'default' },

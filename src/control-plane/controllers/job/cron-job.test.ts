@@ -11,7 +11,7 @@ import { inZone, rfc1123 } from './times.ts';
 import { ttlAfterFinishedController } from './ttl-after-finished.ts';
 
 const MINUTE_MS = 60_000;
-const controllers = () => [cronJobController(), ttlAfterFinishedController];
+const controllers = () => [cronJobController, ttlAfterFinishedController];
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] } };
 const cronJob = (spec: Submitted<CronJobObject['spec']> = {}, jobSpec: object = {}) => ({
   metadata: { name: 'tick', namespace: 'default' },

@@ -30,9 +30,9 @@ interface KnownSchedule {
   sinceMs: number | undefined;
 }
 
-export function cronJobController() {
+export const cronJobController = defineController(() => {
   const schedules = new Map<ObjectKey, KnownSchedule>();
-  return defineController({
+  return {
     name: 'cronjob-controller',
     reconciles: CronJob,
     owns: [Job],
@@ -64,8 +64,8 @@ export function cronJobController() {
       schedules.delete(key);
       return settled;
     },
-  });
-}
+  };
+});
 
 const scheduleText = ({ spec }: CronJob): string => JSON.stringify([spec.schedule, spec.timeZone]);
 

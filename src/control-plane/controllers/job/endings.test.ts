@@ -15,7 +15,7 @@ const template = {
 };
 
 async function running(spec: Submitted<JobObject['spec']> | object, { neverEnd = false } = {}): Promise<TestCluster> {
-  const cluster = await startCluster({ controllers: [jobController(), podsThatRun({ neverEnd })] });
+  const cluster = await startCluster({ controllers: [jobController, podsThatRun({ neverEnd })] });
   await cluster.create(Job, { metadata: { name: 'work', namespace: 'default' }, spec: { template, ...spec } as never });
   await cluster.settles();
   return cluster;

@@ -14,7 +14,7 @@ const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', 
 const onNode = { template: { spec: { ...template.spec, nodeName: 'node1' } } } as unknown as Submitted<
   JobObject['spec']
 >;
-const controllers = () => [jobController(), podsThatRun()];
+const controllers = () => [jobController, podsThatRun()];
 const job = (spec: Submitted<JobObject['spec']> = {}) => ({
   metadata: { name: 'work', namespace: 'default' },
   spec: { template, ...spec } as Submitted<JobObject['spec']>,
@@ -303,7 +303,7 @@ test('a Job that somebody else manages is left alone', async () => {
 });
 
 test('what a success policy leaves over ends uncounted, and the Job waits for it', async () => {
-  await using cluster = await startCluster({ controllers: [jobController(), podsThatRun({ neverEnd: true })] });
+  await using cluster = await startCluster({ controllers: [jobController, podsThatRun({ neverEnd: true })] });
   const successPolicy = { rules: [{ succeededIndexes: '0' }] };
   await cluster.create(
     Job,
@@ -322,7 +322,7 @@ test('what a success policy leaves over ends uncounted, and the Job waits for it
 });
 
 test('what a failed Job leaves over counts as failed at once', async () => {
-  await using cluster = await startCluster({ controllers: [jobController(), podsThatRun({ neverEnd: true })] });
+  await using cluster = await startCluster({ controllers: [jobController, podsThatRun({ neverEnd: true })] });
   await cluster.create(Job, job({ ...onNode, parallelism: 2, completions: 2, backoffLimit: 0 }));
   await cluster.settles();
   await end(cluster, running(cluster)[0]!, { exitCode: 1 });
@@ -414,7 +414,7 @@ test.each([
   ['TerminatingOrFailed', 1],
   ['Failed', 0],
 ] as const)('by the policy %s a pod that goes is replaced at once, or when it has ended', async (policy, meanwhile) => {
-  await using cluster = await startCluster({ controllers: [jobController(), podsThatRun({ neverEnd: true })] });
+  await using cluster = await startCluster({ controllers: [jobController, podsThatRun({ neverEnd: true })] });
   await cluster.create(Job, job({ ...onNode, podReplacementPolicy: policy }));
   await cluster.settles();
   const [first] = running(cluster);

@@ -32,9 +32,9 @@ const TOO_MANY = 'Too many succeeded pods running after completion count reached
 /** Of a Job that this controller is for. Source: KEP-4368. */
 const OWN_NAME = 'kubernetes.io/job-controller';
 
-export function jobController() {
+export const jobController = defineController(() => {
   const records = new FailureRecords();
-  return defineController({
+  return {
     name: 'job-controller',
     reconciles: Job,
     owns: [Pod],
@@ -68,8 +68,8 @@ export function jobController() {
       await release(strayPods(context, undefined), context);
       return settled;
     },
-  });
-}
+  };
+});
 
 /** The Job that a pod was made for, by its label. */
 const jobKeyOf = ({ metadata }: Pod): string | undefined => {

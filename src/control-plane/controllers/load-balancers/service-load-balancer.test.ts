@@ -106,7 +106,7 @@ test('what a provider refuses is told, and tried again', async () => {
 
 test('an address is given once, also when the cache does not show yet who has it', async () => {
   const { loadBalancers } = provider();
-  const { spec: controller } = serviceLoadBalancer(loadBalancers);
+  const controller = serviceLoadBalancer(loadBalancers).begin();
   const finalizers = ['service.kubernetes.io/load-balancer-cleanup'];
   const [a, b] = ['a', 'b'].map((name) => {
     const { metadata, spec } = balanced(name);
@@ -127,7 +127,7 @@ test('an address is given once, also when the cache does not show yet who has it
 
 test('a finalizer that somebody else sets at the same moment stays', async () => {
   const { loadBalancers } = provider();
-  const { spec: controller } = serviceLoadBalancer(loadBalancers);
+  const controller = serviceLoadBalancer(loadBalancers).begin();
   const { metadata, spec } = balanced('a');
   const old = {
     metadata: { ...metadata, resourceVersion: '7', finalizers: ['example.com/x'] },

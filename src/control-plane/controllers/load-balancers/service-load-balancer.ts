@@ -14,94 +14,95 @@ import type { LoadBalancers } from './load-balancers.ts';
 const FINALIZER = 'service.kubernetes.io/load-balancer-cleanup';
 const EXCLUDED_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
-export function serviceLoadBalancer(loadBalancers: LoadBalancers) {
-  /** What was given away: the cache may not show it yet when the next Service is looked at. */
-  const given = new Map<ObjectKey, string[]>();
-  /** Seen with a class: their finalizer is another controller's, also once the class went with the type. */
-  const anothers = new Set<ObjectKey>();
+export const serviceLoadBalancer = (loadBalancers: LoadBalancers) =>
+  defineController(() => {
+    /** What was given away: the cache may not show it yet when the next Service is looked at. */
+    const given = new Map<ObjectKey, string[]>();
+    /** Seen with a class: their finalizer is another controller's, also once the class went with the type. */
+    const anothers = new Set<ObjectKey>();
 
-  return defineController({
-    name: 'service-lb-controller',
-    serviceAccount: 'service-controller',
-    eventSource: 'service-controller',
-    reconciles: Service,
-    watches: [
-      watching(Node, (_, cached) => cached(Service).list().filter(isWanted).map(keyOf), isElsewhereReached),
-      watching(EndpointSlice, (slice, cached) => {
-        const key = serviceKeyOf(slice);
-        const service = key === undefined ? undefined : cached(Service).get(key);
-        return key && service && isWanted(service) && isLocal(service) ? [key] : [];
-      }),
-    ],
-    writes: { patch: [Service], status: [Service] },
-    workers: 1, // two Services at a time could be given the same address: see `given`
+    return {
+      name: 'service-lb-controller',
+      serviceAccount: 'service-controller',
+      eventSource: 'service-controller',
+      reconciles: Service,
+      watches: [
+        watching(Node, (_, cached) => cached(Service).list().filter(isWanted).map(keyOf), isElsewhereReached),
+        watching(EndpointSlice, (slice, cached) => {
+          const key = serviceKeyOf(slice);
+          const service = key === undefined ? undefined : cached(Service).get(key);
+          return key && service && isWanted(service) && isLocal(service) ? [key] : [];
+        }),
+      ],
+      writes: { patch: [Service], status: [Service] },
+      workers: 1, // two Services at a time could be given the same address: see `given`
 
-    async reconcile(service, { key, cached, api, events }) {
-      if (!isWanted(service)) {
-        if (service.spec.loadBalancerClass) anothers.add(key);
-        if (hasFinalizer(service) && !anothers.has(key)) await remove(service);
-        return settled;
-      }
-      anothers.delete(key);
-      if (!hasFinalizer(service)) {
-        await putFinalizers(service, [...(service.metadata.finalizers ?? []), FINALIZER]);
-        return settled; // the change brings it back
-      }
-      const isNew = addressesOf(service).length === 0;
-      if (isNew) events.normal(service, 'EnsuringLoadBalancer', 'Ensuring load balancer');
-      const nodes = nodesFor(
-        service,
-        cached(Node).list(),
-        cached(EndpointSlice).inNamespace(service.metadata.namespace ?? ''),
-      );
-      try {
-        const ingress = await loadBalancers.ensure({ service, nodes, taken: takenByOthers() });
-        given.set(key, addressesIn(ingress));
-        await api.updateStatus(service, { ...service.status, loadBalancer: { ingress: ingress.map(withMode) } });
-      } catch (error) {
-        if (!(error instanceof NotYet)) throw error;
-        const reason = `failed to ensure load balancer: ${error.message}`;
-        events.warning(service, 'SyncLoadBalancerFailed', `Error syncing load balancer: ${reason}`);
-        throw error;
-      }
-      if (isNew) events.normal(service, 'EnsuredLoadBalancer', 'Ensured load balancer');
-      return settled;
-
-      function takenByOthers(): Set<string> {
-        const others = cached(Service)
-          .list()
-          .filter((other) => keyOf(other) !== key);
-        const unseen = [...given].flatMap(([owner, addresses]) => (owner === key ? [] : addresses));
-        return new Set([...others.flatMap(addressesOf), ...unseen]);
-      }
-
-      async function remove(last: Service): Promise<void> {
-        events.normal(last, 'DeletingLoadBalancer', 'Deleting load balancer');
-        await loadBalancers.remove(withAddresses(last, given.get(key) ?? []));
-        given.delete(key);
-        const without = await api.updateStatus(last, { ...last.status, loadBalancer: {} });
-        await putFinalizers(
-          without,
-          (without.metadata.finalizers ?? []).filter((each) => each !== FINALIZER),
+      async reconcile(service, { key, cached, api, events }) {
+        if (!isWanted(service)) {
+          if (service.spec.loadBalancerClass) anothers.add(key);
+          if (hasFinalizer(service) && !anothers.has(key)) await remove(service);
+          return settled;
+        }
+        anothers.delete(key);
+        if (!hasFinalizer(service)) {
+          await putFinalizers(service, [...(service.metadata.finalizers ?? []), FINALIZER]);
+          return settled; // the change brings it back
+        }
+        const isNew = addressesOf(service).length === 0;
+        if (isNew) events.normal(service, 'EnsuringLoadBalancer', 'Ensuring load balancer');
+        const nodes = nodesFor(
+          service,
+          cached(Node).list(),
+          cached(EndpointSlice).inNamespace(service.metadata.namespace ?? ''),
         );
-        events.normal(last, 'DeletedLoadBalancer', 'Deleted load balancer');
-      }
+        try {
+          const ingress = await loadBalancers.ensure({ service, nodes, taken: takenByOthers() });
+          given.set(key, addressesIn(ingress));
+          await api.updateStatus(service, { ...service.status, loadBalancer: { ingress: ingress.map(withMode) } });
+        } catch (error) {
+          if (!(error instanceof NotYet)) throw error;
+          const reason = `failed to ensure load balancer: ${error.message}`;
+          events.warning(service, 'SyncLoadBalancerFailed', `Error syncing load balancer: ${reason}`);
+          throw error;
+        }
+        if (isNew) events.normal(service, 'EnsuredLoadBalancer', 'Ensured load balancer');
+        return settled;
 
-      /** All of them at once: in a copy that is old, somebody else's would be lost. */
-      async function putFinalizers({ metadata }: Service, finalizers: string[]): Promise<void> {
-        const { name, namespace, resourceVersion } = metadata;
-        const patch = { metadata: { finalizers, resourceVersion } };
-        await api.patch(Service, { name, namespace }, { type: 'merge', patch });
-      }
-    },
+        function takenByOthers(): Set<string> {
+          const others = cached(Service)
+            .list()
+            .filter((other) => keyOf(other) !== key);
+          const unseen = [...given].flatMap(([owner, addresses]) => (owner === key ? [] : addresses));
+          return new Set([...others.flatMap(addressesOf), ...unseen]);
+        }
 
-    async gone({ key }) {
-      given.delete(key);
-      anothers.delete(key);
-      return settled;
-    },
+        async function remove(last: Service): Promise<void> {
+          events.normal(last, 'DeletingLoadBalancer', 'Deleting load balancer');
+          await loadBalancers.remove(withAddresses(last, given.get(key) ?? []));
+          given.delete(key);
+          const without = await api.updateStatus(last, { ...last.status, loadBalancer: {} });
+          await putFinalizers(
+            without,
+            (without.metadata.finalizers ?? []).filter((each) => each !== FINALIZER),
+          );
+          events.normal(last, 'DeletedLoadBalancer', 'Deleted load balancer');
+        }
+
+        /** All of them at once: in a copy that is old, somebody else's would be lost. */
+        async function putFinalizers({ metadata }: Service, finalizers: string[]): Promise<void> {
+          const { name, namespace, resourceVersion } = metadata;
+          const patch = { metadata: { finalizers, resourceVersion } };
+          await api.patch(Service, { name, namespace }, { type: 'merge', patch });
+        }
+      },
+
+      async gone({ key }) {
+        given.delete(key);
+        anothers.delete(key);
+        return settled;
+      },
+    };
   });
-}
 
 const isWanted = ({ spec, metadata }: Service): boolean =>
   spec.type === 'LoadBalancer' && !spec.loadBalancerClass && !metadata.deletionTimestamp;

@@ -32,74 +32,75 @@ export interface NodeLifecycleOptions {
 const writes = { update: [Node], patch: [Node], status: [Node, Pod] } as const;
 type Context = ReconcileContext<never, Kind<Node> | Kind<Pod> | Kind<Lease>, typeof writes>;
 
-export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 60_000 }: NodeLifecycleOptions = {}) {
-  const heartbeats = new Heartbeats();
-  const pace = new EvictionPace();
-  const greeted = new Map<string, string>();
-  /** Nodes as they were when nothing was left to be done for them: a lease that is renewed asks for no more then. */
-  const calm = new Map<string, Node>();
-  /** Lost nodes of whose pods not all are known to be told that they are not ready. */
-  const unsaid = new Set<string>();
+export const nodeLifecycle = ({ gracePeriodMs = 50_000, startupGracePeriodMs = 60_000 }: NodeLifecycleOptions = {}) =>
+  defineController(() => {
+    const heartbeats = new Heartbeats();
+    const pace = new EvictionPace();
+    const greeted = new Map<string, string>();
+    /** Nodes as they were when nothing was left to be done for them: a lease that is renewed asks for no more then. */
+    const calm = new Map<string, Node>();
+    /** Lost nodes of whose pods not all are known to be told that they are not ready. */
+    const unsaid = new Set<string>();
 
-  return defineController({
-    name: 'node-lifecycle-controller',
-    serviceAccount: 'node-controller',
-    eventSource: 'node-controller',
-    reconciles: Node,
-    watches: [
-      watching(Lease, ({ metadata: { name, namespace }, spec }, cached, clock) => {
-        if (namespace !== LEASES) return [];
-        const node = calm.get(name);
-        if (!node || node !== cached(Node).get(name)) return [name];
-        heartbeats.note(name, spec, clock.now()); // it is looked at when its time would be up
-        return [];
-      }),
-      watching(Pod, () => []),
-    ],
-    writes,
-    workers: 8,
+    return {
+      name: 'node-lifecycle-controller',
+      serviceAccount: 'node-controller',
+      eventSource: 'node-controller',
+      reconciles: Node,
+      watches: [
+        watching(Lease, ({ metadata: { name, namespace }, spec }, cached, clock) => {
+          if (namespace !== LEASES) return [];
+          const node = calm.get(name);
+          if (!node || node !== cached(Node).get(name)) return [name];
+          heartbeats.note(name, spec, clock.now()); // it is looked at when its time would be up
+          return [];
+        }),
+        watching(Pod, () => []),
+      ],
+      writes,
+      workers: 8,
 
-    async reconcile(node, context) {
-      const { events, clock, cached } = context;
-      const { name, uid } = node.metadata;
-      const nowMs = clock.now();
-      if (greeted.get(name) !== uid) {
-        events.normal(node, 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
-        if (readinessOf(node) === 'Unknown') unsaid.add(name); // who was here before may have been broken off
-      }
-      greeted.set(name, uid);
+      async reconcile(node, context) {
+        const { events, clock, cached } = context;
+        const { name, uid } = node.metadata;
+        const nowMs = clock.now();
+        if (greeted.get(name) !== uid) {
+          events.normal(node, 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
+          if (readinessOf(node) === 'Unknown') unsaid.add(name); // who was here before may have been broken off
+        }
+        greeted.set(name, uid);
 
-      const heardMs = heartbeats.lastHeardMs(node, cached(Lease).get(`${LEASES}/${name}`), nowMs);
-      const graceMs = readinessOf(node) === undefined ? startupGracePeriodMs : gracePeriodMs;
-      const leftMs = heardMs + graceMs - nowMs;
-      if (leftMs > 0 && calm.get(name) === node) return again({ afterMs: leftMs });
-      const current = leftMs <= 0 ? await markUnknown(node, context) : node;
-      if (readinessOf(current) === 'True') unsaid.delete(name);
-      else if (readinessOf(node) === 'True') unsaid.add(name);
-      const waitMs = await applyTaints(current, pace, context);
-      // Once: a kubelet that says on its own account that its node is not ready speaks for its pods, too.
-      if (unsaid.has(name)) await markPodsNotReady(current, context);
-      unsaid.delete(name);
-      // Last: who forbids labels must not keep it from seeing that the node is lost.
-      const labels = labelsToMend(node);
-      if (!labels && current === node && isCalm(node)) calm.set(name, node);
-      if (labels) await context.api.patch(Node, { name }, { type: 'merge', patch: { metadata: { labels } } });
-      const nextMs = [leftMs > 0 ? leftMs : undefined, waitMs].filter((ms) => ms !== undefined);
-      return nextMs.length > 0 ? again({ afterMs: Math.max(1, Math.min(...nextMs)) }) : settled;
-    },
+        const heardMs = heartbeats.lastHeardMs(node, cached(Lease).get(`${LEASES}/${name}`), nowMs);
+        const graceMs = readinessOf(node) === undefined ? startupGracePeriodMs : gracePeriodMs;
+        const leftMs = heardMs + graceMs - nowMs;
+        if (leftMs > 0 && calm.get(name) === node) return again({ afterMs: leftMs });
+        const current = leftMs <= 0 ? await markUnknown(node, context) : node;
+        if (readinessOf(current) === 'True') unsaid.delete(name);
+        else if (readinessOf(node) === 'True') unsaid.add(name);
+        const waitMs = await applyTaints(current, pace, context);
+        // Once: a kubelet that says on its own account that its node is not ready speaks for its pods, too.
+        if (unsaid.has(name)) await markPodsNotReady(current, context);
+        unsaid.delete(name);
+        // Last: who forbids labels must not keep it from seeing that the node is lost.
+        const labels = labelsToMend(node);
+        if (!labels && current === node && isCalm(node)) calm.set(name, node);
+        if (labels) await context.api.patch(Node, { name }, { type: 'merge', patch: { metadata: { labels } } });
+        const nextMs = [leftMs > 0 ? leftMs : undefined, waitMs].filter((ms) => ms !== undefined);
+        return nextMs.length > 0 ? again({ afterMs: Math.max(1, Math.min(...nextMs)) }) : settled;
+      },
 
-    async gone({ key, events }) {
-      heartbeats.forget(key);
-      calm.delete(key);
-      unsaid.delete(key);
-      const uid = greeted.get(key);
-      greeted.delete(key);
-      const node = { apiVersion: 'v1', kind: 'Node', name: key, ...(uid && { uid }) };
-      if (uid) events.normal(node, 'RemovingNode', `Node ${key} event: Removing Node ${key} from Controller`);
-      return settled;
-    },
+      async gone({ key, events }) {
+        heartbeats.forget(key);
+        calm.delete(key);
+        unsaid.delete(key);
+        const uid = greeted.get(key);
+        greeted.delete(key);
+        const node = { apiVersion: 'v1', kind: 'Node', name: key, ...(uid && { uid }) };
+        if (uid) events.normal(node, 'RemovingNode', `Node ${key} event: Removing Node ${key} from Controller`);
+        return settled;
+      },
+    };
   });
-}
 
 /** Ready, with the taints that it should have. */
 const isCalm = (node: Node): boolean =>

@@ -18,7 +18,7 @@ const join = (cluster: TestCluster, from: number, to: number) =>
   );
 
 test('kubelets look less often when there are many nodes, and again as often only when there are clearly fewer', async () => {
-  await using cluster = await startCluster({ controllers: [nodeTtl()] });
+  await using cluster = await startCluster({ controllers: [nodeTtl] });
   await join(cluster, 0, 100);
   await cluster.settles();
   expect(Object.keys(ttls(cluster))).toEqual(['0']);
@@ -44,7 +44,7 @@ test('of many nodes at once each is told once, for as many as there are', async 
     services.informers!.for(Node).onChange(({ now, before }) => {
       if (before) told.push(now?.metadata.annotations?.[TTL]);
     });
-    return startControllers({ controllers: [nodeTtl()], ...services });
+    return startControllers({ controllers: [nodeTtl], ...services });
   });
   await cluster.settles();
   expect(told).toEqual(Array.from({ length: 101 }, () => '15'));

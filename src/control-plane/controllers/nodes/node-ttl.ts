@@ -24,10 +24,10 @@ export function stepAfter(step: number, nodes: number): number {
 
 export const secondsOf = (step: number): number => STEPS[step]!.seconds;
 
-export function nodeTtl() {
+export const nodeTtl = defineController(() => {
   let step = 0;
 
-  return defineController({
+  return {
     name: 'ttl-controller',
     reconciles: Node,
     writes: { patch: [Node] },
@@ -45,5 +45,5 @@ export function nodeTtl() {
       step = stepAfter(step, cached(Node).size);
       return settled;
     },
-  });
-}
+  };
+});

@@ -43,7 +43,7 @@ const said = (cluster: TestCluster, reason: string) =>
     .filter((event) => event.reason === reason)
     .map(({ message }) => message);
 
-const start = () => startCluster({ controllers: [nodeLifecycle(), taintEviction(), podsThatRun({ neverEnd: true })] });
+const start = () => startCluster({ controllers: [nodeLifecycle(), taintEviction, podsThatRun({ neverEnd: true })] });
 
 describe('a node that is not heard of', () => {
   test('is unknown after the grace period; its pods are not ready and, when their time is up, deleted', async () => {
@@ -159,7 +159,7 @@ describe('a node that is not heard of', () => {
 
   test('has its pods replaced by their ReplicaSet, though nobody ends the old ones', async () => {
     await using cluster = await startCluster({
-      controllers: [nodeLifecycle(), taintEviction(), replicaSetController, podsThatRun({ neverEnd: true })],
+      controllers: [nodeLifecycle(), taintEviction, replicaSetController, podsThatRun({ neverEnd: true })],
     });
     await join(cluster, 'node1');
     await join(cluster, 'node2');
@@ -347,7 +347,7 @@ test('a node whose labels nobody may mend is seen to be lost like any other', as
 });
 
 test('a pod that has run to its end leaves a tainted node like any other', async () => {
-  await using cluster = await startCluster({ controllers: [taintEviction()] });
+  await using cluster = await startCluster({ controllers: [taintEviction] });
   await cluster.create(Node, node('node1'));
   const done = await cluster.create(Pod, pod('done', { nodeName: 'node1' }));
   await cluster.updateStatus(Pod, { ...done, status: { ...done.status, phase: 'Succeeded' } });
@@ -355,4 +355,21 @@ test('a pod that has run to its end leaves a tainted node like any other', async
   await cluster.settles();
   expect(cluster.get(Pod, 'default/done')).toBeUndefined();
   expect(said(cluster, 'TaintManagerEviction')).toEqual(['Marking for deletion Pod default/done']);
+});
+
+test('a controller that begins anew goes by what a taint says of its time alone', async () => {
+  await using cluster = await startCluster({ controllers: [taintEviction, podsThatRun({ neverEnd: true })] });
+  await join(cluster, 'node1');
+  const key = 'away';
+  const tolerations = [{ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 } as const];
+  await cluster.create(Pod, pod('web', { nodeName: 'node1', tolerations }));
+  await cluster.passes(60_000); // else it would be the pod's age that counts
+  await cluster.patch(Node, 'node1', { spec: { taints: [{ key, effect: 'NoExecute' }] } });
+  await cluster.passes(40_000);
+
+  cluster.restartController(taintEviction.name);
+  await cluster.passes(40_000);
+  expect(cluster.get(Pod, 'default/web')?.metadata.deletionTimestamp).toBeUndefined();
+  await cluster.passes(21_000);
+  expect(cluster.get(Pod, 'default/web')?.metadata.deletionTimestamp).toBeDefined();
 });

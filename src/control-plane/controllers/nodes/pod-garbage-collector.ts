@@ -21,55 +21,56 @@ export interface PodGarbageCollectorOptions {
 const writes = { delete: [Pod], status: [Pod] } as const;
 type Context = ReconcileContext<never, Kind<Pod> | Kind<Node>, typeof writes>;
 
-export function podGarbageCollector({
+export const podGarbageCollector = ({
   mostTerminated = 12_500,
   quarantineMs = 40_000,
-}: PodGarbageCollectorOptions = {}) {
-  /** Since when a node is missed. */
-  const missing = new Map<string, number>();
+}: PodGarbageCollectorOptions = {}) =>
+  defineController(() => {
+    /** Since when a node is missed. */
+    const missing = new Map<string, number>();
 
-  return defineController({
-    name: 'pod-garbage-collector-controller',
-    serviceAccount: 'pod-garbage-collector',
-    reconciles: Pod,
-    watches: [
-      watching(
-        Node,
-        podsOnNode,
-        (now, before) => !isEqual(now.spec.taints, before.spec.taints) || readinessOf(now) !== readinessOf(before),
-      ),
-    ],
-    writes,
-    whenNew: (now) =>
-      now.spec.nodeName !== undefined || now.metadata.deletionTimestamp !== undefined || isTerminal(now),
-    when: (now, before) =>
-      now.spec.nodeName !== before.spec.nodeName ||
-      now.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
-      isTerminal(now) !== isTerminal(before),
+    return {
+      name: 'pod-garbage-collector-controller',
+      serviceAccount: 'pod-garbage-collector',
+      reconciles: Pod,
+      watches: [
+        watching(
+          Node,
+          podsOnNode,
+          (now, before) => !isEqual(now.spec.taints, before.spec.taints) || readinessOf(now) !== readinessOf(before),
+        ),
+      ],
+      writes,
+      whenNew: (now) =>
+        now.spec.nodeName !== undefined || now.metadata.deletionTimestamp !== undefined || isTerminal(now),
+      when: (now, before) =>
+        now.spec.nodeName !== before.spec.nodeName ||
+        now.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
+        isTerminal(now) !== isTerminal(before),
 
-    async reconcile(pod, context) {
-      const { nodeName } = pod.spec;
-      const node = nodeName ? context.cached(Node).get(nodeName) : undefined;
-      if (pod.metadata.deletionTimestamp && !nodeName) return remove(pod, undefined, context);
-      if (node) {
-        missing.delete(node.metadata.name);
-        if (pod.metadata.deletionTimestamp && isOutOfService(node)) return remove(pod, undefined, context);
-      } else if (nodeName) return orphaned(pod, nodeName, context);
-      if (mostTerminated > 0 && isTerminal(pod)) await trim(mostTerminated, context);
-      return settled;
-    },
+      async reconcile(pod, context) {
+        const { nodeName } = pod.spec;
+        const node = nodeName ? context.cached(Node).get(nodeName) : undefined;
+        if (pod.metadata.deletionTimestamp && !nodeName) return remove(pod, undefined, context);
+        if (node) {
+          missing.delete(node.metadata.name);
+          if (pod.metadata.deletionTimestamp && isOutOfService(node)) return remove(pod, undefined, context);
+        } else if (nodeName) return orphaned(pod, nodeName, context);
+        if (mostTerminated > 0 && isTerminal(pod)) await trim(mostTerminated, context);
+        return settled;
+      },
+    };
+
+    async function orphaned(pod: Pod, nodeName: string, context: Context) {
+      const nowMs = context.clock.now();
+      const sinceMs = missing.get(nodeName) ?? nowMs;
+      missing.set(nodeName, sinceMs);
+      const leftMs = sinceMs + quarantineMs - nowMs;
+      if (leftMs > 0) return again({ afterMs: leftMs });
+      if (await exists(nodeName, context)) return again({ afterMs: quarantineMs });
+      return remove(pod, 'PodGC: node no longer exists', context);
+    }
   });
-
-  async function orphaned(pod: Pod, nodeName: string, context: Context) {
-    const nowMs = context.clock.now();
-    const sinceMs = missing.get(nodeName) ?? nowMs;
-    missing.set(nodeName, sinceMs);
-    const leftMs = sinceMs + quarantineMs - nowMs;
-    if (leftMs > 0) return again({ afterMs: leftMs });
-    if (await exists(nodeName, context)) return again({ afterMs: quarantineMs });
-    return remove(pod, 'PodGC: node no longer exists', context);
-  }
-}
 
 const isOutOfService = (node: Node): boolean =>
   readinessOf(node) !== 'True' && (node.spec.taints ?? []).some(({ key }) => key === OUT_OF_SERVICE);

@@ -14,11 +14,11 @@ const MESSAGE = 'Taint manager: deleting due to NoExecute taint';
 
 const evictingTaints = ({ spec }: Node) => (spec.taints ?? []).filter(evicts);
 
-export function taintEviction() {
+export const taintEviction = defineController(() => {
   /** Pods that are to go at a time, and since when their node is tainted. */
   const scheduled = new Map<ObjectKey, { uid: string; sinceMs: number }>();
 
-  return defineController({
+  return {
     name: 'taint-eviction-controller',
     serviceAccount: 'node-controller',
     reconciles: Pod,
@@ -66,5 +66,5 @@ export function taintEviction() {
       scheduled.delete(key);
       return settled;
     },
-  });
-}
+  };
+});

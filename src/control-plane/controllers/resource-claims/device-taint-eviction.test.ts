@@ -72,7 +72,7 @@ describe('whoever uses a device has to go', () => {
   });
 });
 
-const start = () => startCluster({ rbac: true, controllers: [deviceTaintEviction()] });
+const start = () => startCluster({ rbac: true, controllers: [deviceTaintEviction] });
 const said = (cluster: TestCluster) =>
   cluster
     .list(Event)

@@ -21,12 +21,17 @@ const TARGET = {
   message: 'Device Taint manager: deleting due to NoExecute taint',
 };
 
-export function deviceTaintEviction() {
+/** Which claims a pod uses, or whether it runs, has changed. */
+const usesOthers = (now: Pod, before: Pod): boolean =>
+  now.spec.nodeName !== before.spec.nodeName ||
+  !isEqual(now.status?.resourceClaimStatuses, before.status?.resourceClaimStatuses);
+
+export const deviceTaintEviction = defineController(() => {
   /** By claim: the uids of the pods that are to go because of it. */
   const scheduled = new Map<ObjectKey, ReadonlySet<string>>();
   const isScheduled = (uid: string) => [...scheduled.values()].some((uids) => uids.has(uid));
 
-  return defineController({
+  return {
     name: 'device-taint-eviction-controller',
     // Not pods: of those there are many, and few have devices.
     reconciles: ResourceClaim,
@@ -70,13 +75,8 @@ export function deviceTaintEviction() {
       scheduled.delete(key);
       return settled;
     },
-  });
-}
-
-/** Which claims a pod uses, or whether it runs, has changed. */
-const usesOthers = (now: Pod, before: Pod): boolean =>
-  now.spec.nodeName !== before.spec.nodeName ||
-  !isEqual(now.status?.resourceClaimStatuses, before.status?.resourceClaimStatuses);
+  };
+});
 
 function claimKeysOf({ metadata, spec, status }: Pod): string[] {
   const named = [...(spec.resourceClaims ?? []), ...(status?.resourceClaimStatuses ?? [])];

@@ -16,7 +16,7 @@ import { volumeReclaimer } from './volume-reclaimer.ts';
 const UNIQUE = 'kubernetes.io/csi/disks.example.org^disk-1';
 
 async function start({ attachRequired = true } = {}) {
-  const cluster = await startCluster({ rbac: true, controllers: [attachDetach(), claimBinder, volumeReclaimer] });
+  const cluster = await startCluster({ rbac: true, controllers: [attachDetach, claimBinder, volumeReclaimer] });
   await cluster.create(Node, node('n1'));
   await cluster.create(Node, node('n2'));
   if (!attachRequired)

@@ -24,9 +24,9 @@ interface Memory {
 
 const NOTHING_KNOWN: Memory = { unneededSinceMs: new Map(), told: new Set() };
 
-export const attachDetach = () => {
+export const attachDetach = defineController(() => {
   const memories = new Map<string, Memory>();
-  return defineController({
+  return {
     name: 'persistentvolume-attach-detach-controller',
     serviceAccount: 'attachdetach-controller',
     eventSource: 'attachdetach-controller',
@@ -89,5 +89,5 @@ export const attachDetach = () => {
       }
       return settled;
     },
-  });
-};
+  };
+});
