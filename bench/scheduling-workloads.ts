@@ -75,6 +75,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
     sizes: [
       { nodes: 100, initial: 400, pods: 100 },
       { nodes: 1_000, initial: 4_000, pods: 1_000 },
+      { nodes: 5_000, initial: 20_000, pods: 5_000 },
     ],
     prepare: filledWithLow,
     measured: { spec: HIGH },

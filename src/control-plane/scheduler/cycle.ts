@@ -21,6 +21,8 @@ export interface Refusal {
   general: string | undefined;
   refusedBy: readonly Plugin[];
   states: States;
+  /** The same object for pods about which all filters say the same of a node as long as its NodeInfo is the same. */
+  alike: object | undefined;
   /** How it would be on a node if other pods came there or went; those that were nominated there are taken in. */
   trialOn(node: NodeInfo): Trial;
 }
@@ -149,8 +151,14 @@ function refusalAfter(pod: Pod, cluster: ClusterView, options: Filtering & { fou
   const { nodes } = cluster;
   const { prepared, found, nominatedOn } = options;
   const { narrowedBy, filters } = prepared;
-  const verdicts = new Map(found.refused.map((node, index) => [node, (found.refusals[index] as RefusedOn).verdict]));
-  const refusedBy = new Set([...found.refusals.map(({ plugin }) => plugin), ...narrowedBy]);
+  const verdicts = new Map<NodeInfo, Refused>();
+  const refusedBy = new Set<Plugin>();
+  for (let i = 0; i < found.refused.length; i++) {
+    const { plugin, verdict } = found.refusals[i] as RefusedOn;
+    verdicts.set(found.refused[i] as NodeInfo, verdict);
+    refusedBy.add(plugin);
+  }
+  for (const plugin of narrowedBy) refusedBy.add(plugin);
   if (verdicts.size < nodes.length) {
     const names = narrowedBy.map(({ name }) => name).sort();
     const notConsidered = unresolvable(`node(s) didn't satisfy plugin(s) [${names.join(' ')}]`);
@@ -162,6 +170,7 @@ function refusalAfter(pod: Pod, cluster: ClusterView, options: Filtering & { fou
     general: undefined,
     refusedBy: [...refusedBy],
     states: prepared.states,
+    alike: found.alike,
     trialOn: trialOver(pod, filters, nominatedOn),
   };
 }
@@ -183,6 +192,7 @@ function refusedByOne(
     general: verdict.reasons.join(', '),
     refusedBy: [plugin],
     states,
+    alike: undefined,
     trialOn: trialOver(pod, filtersOf(plugins, states), nominatedOn),
   };
 }

@@ -7,6 +7,7 @@ import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
 import type { Client } from '#client/client.ts';
 import type { Informer } from '#client/informer.ts';
 import type { Extender } from './define-extender.ts';
@@ -74,6 +75,8 @@ export interface FitsNowhere {
   plugins: readonly Plugin[];
   /** Where room was made for this pod already. */
   nominatedTo: string | undefined;
+  /** The same object for pods about which every plugin says the same of a node as long as its NodeInfo is the same. */
+  alike: object | undefined;
   /** How it would be on a node if other pods went; pods that room was made for there are taken in. */
   trialOn(node: NodeInfo): Trial;
   /** It was refused before any node was looked at: those that come later in the profile were not asked. */
@@ -81,6 +84,7 @@ export interface FitsNowhere {
   /** Who may have a say in which pods go. */
   extenders: readonly Extender[];
   client: Client;
+  random: Random;
 }
 
 /** These pods are sent away from this node, so that the pod can have their place. */

@@ -1,5 +1,6 @@
 /** What plugins say of a pod that fits nowhere: whose place it could have, or why there is none. */
 import type { Pod } from '#api/core/v1/pod.ts';
+import type { Random } from '#base/random.ts';
 import type { Client } from '#client/client.ts';
 import type { Refusal } from './cycle.ts';
 import type { ClusterView, Room } from './define-plugin.ts';
@@ -21,14 +22,15 @@ interface Known {
   /** Where room was made for the pod already. */
   nominatedTo: string | undefined;
   client: Client;
+  random: Random;
 }
 
 export async function roomFor(pod: Pod, refusal: Refusal, known: Known): Promise<FoundRoom | NoRoom> {
   const { profile, ...others } = known;
   const { plugins, extenders = [] } = profile;
-  const { verdicts, trialOn, refusedBy, states } = refusal;
+  const { verdicts, alike, trialOn, refusedBy, states } = refusal;
   const refusedEarlyBy = refusal.general === undefined ? undefined : refusedBy[0];
-  const asked = { ...others, plugins, verdicts, trialOn, refusedEarlyBy, extenders };
+  const asked = { ...others, plugins, verdicts, alike, trialOn, refusedEarlyBy, extenders };
   const said: string[] = [];
   let keepsPlace = false;
   for (const plugin of pointsOf(plugins).makeRoom) {

@@ -19,8 +19,8 @@ import { decide } from './cycle.ts';
 import type { Plugin } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
 import { FollowedCluster } from './followed-cluster.ts';
-import { Outcomes, type RefusalNote } from './outcomes.ts';
 import { NotPlaced } from './not-placed.ts';
+import { Outcomes, type RefusalNote } from './outcomes.ts';
 import { BindFailed, Placing } from './placing.ts';
 import { pointsOf } from './points.ts';
 import type { Profile } from './profile.ts';
@@ -242,7 +242,8 @@ export class Scheduler {
   async #fitsNowhere(pod: Pod, refusal: Refusal, profile: Profile): Promise<void> {
     const { view: cluster, nominations } = this.#cluster;
     const nominatedTo = nominations.nodeOf(pod);
-    const room = await roomFor(pod, refusal, { cluster, profile, nominatedTo, client: this.#services.client });
+    const { client, random } = this.#services;
+    const room = await roomFor(pod, refusal, { cluster, profile, nominatedTo, client, random });
     if (!this.#isRunning) return;
     const { refusedBy } = refusal;
     if ('victims' in room) {

@@ -13,6 +13,8 @@ export interface Found {
   refusals: RefusedOn[];
   looked: number;
   answers: Answers | undefined;
+  /** Stands for all pods about which these filters say the same; undefined: one of them says something of this pod alone. */
+  alike: object | undefined;
   /** Of the feasible ones, where there are answers. */
   places: readonly number[];
 }
@@ -80,6 +82,7 @@ class Search {
       refusals: this.#refusals,
       looked: this.#looked,
       answers: this.#answers,
+      alike: this.#kept.length === this.#filters.length ? this.#answers : undefined,
       places: this.#places,
     };
   }

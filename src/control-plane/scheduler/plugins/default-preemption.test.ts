@@ -8,7 +8,6 @@ import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, podAsking, startCluster } from '#testing/cluster.ts';
-import { profilesOf } from '../configuration/configured-profiles.ts';
 import type { Extender, PricedRoom } from '../define-extender.ts';
 import { definePlugin, fits, unschedulable } from '../define-plugin.ts';
 import { NodeInfo } from '../node-info.ts';
@@ -159,25 +158,6 @@ test('two that come at once each get room of their own', async () => {
   for (const name of going(cluster)) await end(cluster, name);
   await cluster.passes(10_000);
   for (const name of ['urgent-1', 'urgent-2']) expect(stored(cluster, name).spec.nodeName).toBe('node1');
-});
-
-test('so many nodes are tried as it is told, and more until one violates no budget', async () => {
-  const args = { minCandidateNodesPercentage: 0, minCandidateNodesAbsolute: 1 };
-  const profiles = profilesOf({ profiles: [{ pluginConfig: [{ name: 'DefaultPreemption', args }] }] });
-  await using cluster = await clusterOf(['node1', 'node2', 'node3'], profiles);
-  // The cheapest of all is on the last node; it is not looked at once one that does has been found.
-  await create(cluster, 'guarded', '2', 'low', 'node1');
-  await create(cluster, 'middle', '2', 'middle', 'node2');
-  await create(cluster, 'cheap', '2', 'low', 'node3');
-  await cluster.patch(Pod, 'default/guarded', { metadata: { labels: { app: 'guarded' } } });
-  await cluster.create(PodDisruptionBudget, {
-    metadata: { name: 'guard', namespace: 'default' },
-    spec: { minAvailable: 1, selector: { matchLabels: { app: 'guarded' } } },
-  });
-  await cluster.settles();
-  await create(cluster, 'urgent', '2', 'high');
-  await cluster.settles();
-  expect(going(cluster)).toEqual(['middle']);
 });
 
 const preempted = (name: string) => ({

@@ -4,16 +4,15 @@
  */
 import type { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
-import type { LabelSelector } from '#api/generated/schema.ts';
-import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
+import { wholeBelow } from '#base/random.ts';
 import type { Extender, PricedRoom } from '../define-extender.ts';
 import type { ClusterView, FitsNowhere, MadeRoom, Room } from '../define-plugin.ts';
 import { definePlugin, PluginFailed } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
 import { histogram } from '../refusal-message.ts';
+import { priorityOf, roomFinder } from './rooms.ts';
 
-const NO_VICTIMS = 'No preemption victims found for incoming pod';
 const NOT_HELPFUL = 'Preemption is not helpful for scheduling';
 
 /** Source: DefaultPreemptionArgs. */
@@ -36,12 +35,15 @@ export const defaultPreemptionWith = ({
       if (why) return { message: `preemption: ${why}`, keepsPlace: true };
       const reasons: string[] = [];
       const rooms: PricedRoom[] = [];
-      const helpful = [...refused.verdicts].filter(([, verdict]) => !verdict.fits && !verdict.isUnresolvable);
+      const helpful = whereOthersMatter(refused);
       for (let i = helpful.length; i < refused.verdicts.size; i++) reasons.push(NOT_HELPFUL);
       const enough = Math.max(Math.floor((helpful.length * percent) / 100), absolute);
-      for (const [info] of helpful) {
+      // Not always at the first one: those before it have been made room on.
+      const first = helpful.length > enough ? wholeBelow(refused.random, helpful.length) : 0;
+      const roomOn = roomFinder(pod, refused);
+      for (let i = 0; i < helpful.length; i++) {
         if (rooms.length >= enough && rooms.some(({ violations }) => violations === 0)) break;
-        const found = roomOn(pod, info, refused);
+        const found = roomOn(helpful[(first + i) % helpful.length] as NodeInfo);
         if ('reasons' in found) reasons.push(...found.reasons);
         else rooms.push(found);
       }
@@ -80,11 +82,6 @@ async function agreedTo(
   return cheapest(left) ?? { message: 'preemption: no candidate node for preemption' };
 }
 
-const isEmptySelector = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): boolean =>
-  Object.keys(matchLabels).length + matchExpressions.length === 0;
-
-const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0;
-
 function whyNotEligible(pod: Pod, { cluster, nominatedTo, verdicts }: FitsNowhere): string | undefined {
   if (pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
   const node = nominatedTo && cluster.nodeNamed(nominatedTo);
@@ -102,76 +99,41 @@ function isPreempted(pod: Pod): boolean {
   return condition?.status === 'True' && condition.reason === 'PreemptionByScheduler';
 }
 
-function roomOn(
-  pod: Pod,
-  info: NodeInfo,
-  { cluster, trialOn }: FitsNowhere,
-): PricedRoom | { reasons: readonly string[] } {
-  const lower = info.pods.filter((other) => priorityOf(other) < priorityOf(pod));
-  if (lower.length === 0) return { reasons: [NO_VICTIMS] };
-  let trial = trialOn(info).without(...lower);
-  const verdict = trial.verdict();
-  if (!verdict.fits) return { reasons: verdict.reasons };
-
-  // Each may stay if the pod still fits: first those that a budget protects, then the more important ones. Those that go
-  // anyway cost nothing.
-  const isProtected = protectionOf(lower, cluster);
-  const goes = ({ metadata }: Pod) => Number(metadata.deletionTimestamp !== undefined);
-  const keepFirst = [...lower].sort(
-    (a, b) => goes(a) - goes(b) || Number(isProtected(b)) - Number(isProtected(a)) || byImportance(a, b),
-  );
-  const gone = new Set(lower);
-  for (const victim of keepFirst) {
-    const beside = trial.with(victim);
-    if (!beside.verdict().fits) continue;
-    trial = beside;
-    gone.delete(victim);
-  }
-  const victims = [...gone].sort(byImportance);
-  return { nodeName: info.node.metadata.name, victims, violations: victims.filter(isProtected).length };
+/** The nodes that the pod could have if pods went from there. */
+function whereOthersMatter({ verdicts }: FitsNowhere): NodeInfo[] {
+  const nodes: NodeInfo[] = [];
+  for (const [node, verdict] of verdicts) if (!verdict.fits && !verdict.isUnresolvable) nodes.push(node);
+  return nodes;
 }
 
-/** The higher priority, then who has run longer. */
-const byImportance = (a: Pod, b: Pod): number =>
-  priorityOf(b) - priorityOf(a) || textOrder(a.status?.startTime ?? '', b.status?.startTime ?? '');
-const textOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-/** Whose loss some budget has no allowance left for. */
-function protectionOf(pods: readonly Pod[], { cached }: ClusterView): (pod: Pod) => boolean {
-  const left = new Map<PodDisruptionBudget, number>();
-  const violating = new Set<Pod>();
-  for (const pod of [...pods].sort(byImportance)) {
-    const budgets = cached(PodDisruptionBudget)
-      .inNamespace(pod.metadata.namespace ?? '')
-      .filter(({ spec, status }) => {
-        const isKnown = status?.disruptedPods?.[pod.metadata.name] !== undefined;
-        // An empty selector protects against evictions, but nothing here: as upstream has it.
-        return (
-          !isKnown && !isEmptySelector(spec.selector) && matchesLabels(selectorFrom(spec.selector), pod.metadata.labels)
-        );
-      });
-    for (const budget of budgets) {
-      const allowed = (left.get(budget) ?? budget.status?.disruptionsAllowed ?? 0) - 1;
-      left.set(budget, allowed);
-      if (allowed < 0) violating.add(pod);
-    }
-  }
-  return (pod) => violating.has(pod);
-}
-
-/** Compared by: violated budgets, the highest priority lost, the sum of priorities, the number, and who began last. */
 function cheapest(rooms: readonly PricedRoom[]): Room | undefined {
-  const costOf = ({ violations, victims }: PricedRoom): number[] => [
-    violations,
-    Math.max(...victims.map(priorityOf)),
-    victims.reduce((sum, victim) => sum + priorityOf(victim) + 2 ** 31, 0),
-    victims.length,
-    -Math.min(...victims.filter((victim) => priorityOf(victim) === priorityOf(victims[0] as Pod)).map(startOf)),
-  ];
-  const priced = rooms.map((room) => ({ room, cost: costOf(room) }));
-  priced.sort((a, b) => compare(a.cost, b.cost));
-  return priced[0]?.room;
+  let best: { room: PricedRoom; cost: readonly number[] } | undefined;
+  for (const room of rooms) {
+    const cost = costOf(room);
+    if (!best || compare(cost, best.cost) < 0) best = { room, cost };
+  }
+  return best?.room;
 }
+
+/** By: violated budgets, the highest priority lost, the sum of priorities, the number, and who began last. */
+function costOf(room: PricedRoom): readonly number[] {
+  let cost = costs.get(room);
+  if (!cost) {
+    const { violations, victims } = room;
+    cost = [
+      violations,
+      Math.max(...victims.map(priorityOf)),
+      victims.reduce((sum, victim) => sum + priorityOf(victim) + 2 ** 31, 0),
+      victims.length,
+      -Math.min(...victims.filter((victim) => priorityOf(victim) === priorityOf(victims[0] as Pod)).map(startOf)),
+    ];
+    costs.set(room, cost);
+  }
+  return cost;
+}
+
+/** Of rooms that are found for one pod after the other. */
+const costs = new WeakMap<PricedRoom, readonly number[]>();
 
 const startOf = ({ status }: Pod): number => Date.parse(status?.startTime ?? '') || Number.MAX_SAFE_INTEGER;
 

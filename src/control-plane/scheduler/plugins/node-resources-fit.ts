@@ -171,20 +171,22 @@ function lackingOf({ requests, byDevices }: State, { allocatable, requested, pod
   const lacking: Lacking[] = [];
   if (podCount + 1 > (allocatable.common[PODS] as number))
     lacking.push({ reason: 'Too many pods', isNeverEnough: false });
-  const look = (name: string, amount: number, total: number, used: number) => {
-    if (amount > 0 && amount > total - used)
-      lacking.push({ reason: `Insufficient ${name}`, isNeverEnough: amount > total });
+  const look = (reason: string, amount: number, total: number, used: number) => {
+    if (amount > 0 && amount > total - used) lacking.push({ reason, isNeverEnough: amount > total });
   };
   for (let i = 0; i < PODS; i++)
     look(
-      COMMON_NAMES[i] as string,
+      INSUFFICIENT[i] as string,
       requests.common[i] as number,
       allocatable.common[i] as number,
       requested.common[i] as number,
     );
   for (const [name, amount] of requests.others) {
     const total = allocatable.others.get(name) ?? 0;
-    if (total > 0 || !byDevices.has(name)) look(name, amount, total, requested.others.get(name) ?? 0);
+    if (total > 0 || !byDevices.has(name)) look(`Insufficient ${name}`, amount, total, requested.others.get(name) ?? 0);
   }
   return lacking;
 }
+
+/** Of thousands of nodes the same is said, and counted. */
+const INSUFFICIENT = COMMON_NAMES.map((name) => `Insufficient ${name}`);
