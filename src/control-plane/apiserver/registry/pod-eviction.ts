@@ -5,14 +5,15 @@
  */
 import { Pod } from '#api/core/v1/pod.ts';
 import type { Eviction, PodCondition, PodDisruptionBudgetStatus, PodStatus } from '#api/generated/schema.ts';
+import { invalidValue } from '#api/machinery/field-error.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { isEverything, matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
-import { badRequest, forbidden, hasReason, notFound, StatusError } from '#api/machinery/status.ts';
+import { badRequest, forbidden, hasReason, invalid, notFound, StatusError } from '#api/machinery/status.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { decodeBody } from '../decode-object.ts';
 import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
 import { refuseUnmetPreconditions, removeStored } from '../verbs/delete.ts';
-import type { DeleteOptions } from '../verbs/delete-options.ts';
+import { type DeleteOptions, refuseInvalidOptions } from '../verbs/delete-options.ts';
 import { timestampOf } from '../verbs/object-identity.ts';
 import { isDryRun, writeOptionsOf } from '../verbs/write-options.ts';
 import type { VerbServices } from './behaviour.ts';
@@ -31,7 +32,9 @@ export async function evict(call: ResourceCall, services: VerbServices): Promise
   const eviction = decodeBody(EVICTION, call.body, { ...write, warn: call.warn }) as unknown as Eviction;
   const name = eviction.metadata.name || info.name;
   if (name !== info.name) throw badRequest('name in URL does not match name in Eviction object');
-  const options = (eviction.deleteOptions ?? {}) as DeleteOptions;
+  const options = eviction.deleteOptions ?? {};
+  refuseUnsafeDeletion(name, options);
+  refuseInvalidOptions(options);
   const dryRun = write.dryRun || isDryRun(options.dryRun ?? []);
   const request = admissionRequest(call, { verb: 'create', object: eviction, dryRun });
   await services.admission.mutate(request);
@@ -43,6 +46,13 @@ export async function evict(call: ResourceCall, services: VerbServices): Promise
     if (outcome === 'gone') return { code: 201, object: CREATED };
     if (tries >= MOST_TRIES) throw outcome.changed;
   }
+}
+
+function refuseUnsafeDeletion(name: string, options: NonNullable<Eviction['deleteOptions']>): void {
+  const field = 'ignoreStoreReadErrorWithClusterBreakingPotential';
+  if (!options[field]) return;
+  const text = 'can not be set for pod eviction, try after removing the option';
+  throw invalid(EVICTION, name, [invalidValue(`deleteOptions.${field}`, true, text)]);
 }
 
 /** Once more when the pod has changed meanwhile, and may be one that a budget counts by now. */

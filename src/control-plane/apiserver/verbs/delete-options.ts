@@ -25,9 +25,14 @@ export function deleteOptionsOf({ body, info, warn }: ResourceCall): DeleteOptio
   const options = body
     ? (decodeBody(DELETE_OPTIONS, body, { fieldValidation: 'Ignore', warn }) as DeleteOptions)
     : optionsOfQuery(info.query);
+  refuseInvalidOptions(options);
+  return options;
+}
+
+/** Throws Invalid. */
+export function refuseInvalidOptions(options: DeleteOptions): void {
   const errors = errorsOf(options);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
-  return options;
 }
 
 const DELETE_OPTIONS = { group: 'meta.k8s.io', version: 'v1', kind: 'DeleteOptions' };

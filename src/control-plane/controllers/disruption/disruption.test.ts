@@ -180,6 +180,27 @@ test('what others say of a budget keeps its place', async () => {
   expect(types()).toEqual(['DisruptionAllowed True', 'Said True']);
 });
 
+test.each<[object, string]>([
+  [
+    { ignoreStoreReadErrorWithClusterBreakingPotential: true },
+    'Eviction.policy "web" is invalid: deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential: Invalid value: true: can not be set for pod eviction, try after removing the option',
+  ],
+  [
+    { propagationPolicy: 'Weird' },
+    'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "Weird": supported values: "Background", "Foreground", "Orphan", "nil"',
+  ],
+  [
+    { dryRun: ['Some'] },
+    'DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]: supported values: "All"',
+  ],
+])('an eviction that is to delete by %j is refused', async (options, message) => {
+  await using cluster = await startCluster();
+  const web = await cluster.create(Pod, pod('web'));
+  await expect(asked(cluster, web, options)).rejects.toMatchObject({ code: 422, message });
+  await cluster.settles();
+  expect(cluster.get(Pod, 'default/web')).toEqual(web);
+});
+
 test('of a pod that two budgets mean nobody decides', async () => {
   await using cluster = await startCluster({ controllers });
   await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));
