@@ -8,6 +8,7 @@ import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { editLastAppliedVerb } from './edit-last-applied.ts';
 import { messageOf, whileDoing } from './error-text.ts';
 import { isNotFound } from './fetched-target.ts';
+import { failuresAmong } from './going-on.ts';
 import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
 import { fileFlags, type ManifestObject, unversioned } from './manifests.ts';
 import { compactJson } from './output/json.ts';
@@ -79,22 +80,17 @@ export const applyVerb: Verb = {
     const note = dryRunNote(dryRun);
     const types = await prunedTypes(call);
     await applySet?.begin(targets);
-    const failures: unknown[] = [];
     const [uids, namespaces] = [new Set<string>(), new Set<string>()];
-    for (const target of targets) {
-      try {
-        refuseGeneratedName(target);
-        const { object, operation } = flags.bool('server-side')
-          ? { object: await applyOnServer(call, target, dryRun), operation: 'serverside-applied' }
-          : await applied(call, target, dryRun);
-        io.out(print(object, operation + note));
-        const { uid = '' } = (object as ManifestObject).metadata as { uid?: string };
-        uids.add(uid);
-        if (target.namespace) namespaces.add(target.namespace);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
+    const failures = await failuresAmong(targets, async (target) => {
+      refuseGeneratedName(target);
+      const { object, operation } = flags.bool('server-side')
+        ? { object: await applyOnServer(call, target, dryRun), operation: 'serverside-applied' }
+        : await applied(call, target, dryRun);
+      io.out(print(object, operation + note));
+      const { uid = '' } = (object as ManifestObject).metadata as { uid?: string };
+      uids.add(uid);
+      if (target.namespace) namespaces.add(target.namespace);
+    });
     throwIfAny(failures.length > 0 ? [...asOne(errors), ...failures] : errors);
     const told = (object: unknown) => io.out(print(object, `pruned${note}`));
     if (applySet) await applySet.prune(uids, told);

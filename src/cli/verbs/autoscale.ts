@@ -2,12 +2,13 @@
 import { canonicalQuantity } from '#api/machinery/quantity.ts';
 import { createdObject, OBJECT_FLAGS } from './create/created.ts';
 import type { Flags } from './flags.ts';
+import { forEachTarget } from './going-on.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
 import { structPrinter } from './output/struct-order.ts';
 import { apiVersionOf } from './served-resources.ts';
 import { type Target, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { throwIfAny, VerbError } from './verb-error.ts';
+import { VerbError } from './verb-error.ts';
 import { dryRunNote, dryRunOf, fieldManagerFlag } from './writing.ts';
 
 export const autoscaleVerb: Verb = {
@@ -33,16 +34,9 @@ export const autoscaleVerb: Verb = {
     refuseContradictions(flags);
     const metrics = metricsOf(flags);
     // What a file describes may come later.
-    const { targets, errors } = await targetsOf(call, { latest: !flags.has('filename') });
-    for (const target of targets) {
-      try {
-        await autoscale(call, target, metrics);
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    throwIfAny(errors);
-    if (targets.length === 0) throw new VerbError('no objects passed to autoscale');
+    const found = await targetsOf(call, { latest: !flags.has('filename') });
+    await forEachTarget(found, (target) => autoscale(call, target, metrics));
+    if (found.targets.length === 0) throw new VerbError('no objects passed to autoscale');
   },
 };
 

@@ -1,9 +1,10 @@
 /** `kedge cordon` and `kedge uncordon`: whether pods may be put on a node. */
 import type { Node } from '#api/generated/schema.ts';
+import { forEachTarget } from './going-on.ts';
 import { pathOf } from './served-resources.ts';
 import { SELECTOR_FLAGS, type Target, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { throwIfAny, unexpected } from './verb-error.ts';
+import { unexpected } from './verb-error.ts';
 import { DRY_RUN_FLAG, dryRunNote, dryRunOf } from './writing.ts';
 
 export const cordonVerb = cordoning('cordon', 'let no more pods be put on a node', true);
@@ -16,15 +17,7 @@ function cordoning(name: string, summary: string, isCordoned: boolean): Verb {
     usage: 'NODE',
     flags: [...SELECTOR_FLAGS, DRY_RUN_FLAG],
     async run(call) {
-      const { targets, errors } = await nodesOf(call);
-      for (const target of targets) {
-        try {
-          await setCordoned(call, target, isCordoned);
-        } catch (error) {
-          errors.push(error);
-        }
-      }
-      throwIfAny(errors);
+      await forEachTarget(await nodesOf(call), (target) => setCordoned(call, target, isCordoned));
     },
   };
 }

@@ -3,6 +3,7 @@ import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { whileDoing } from './error-text.ts';
 import { isNotFound } from './fetched-target.ts';
 import { TimedOut, whenGone } from './following.ts';
+import { failuresAmong } from './going-on.ts';
 import { fileFlags } from './manifests.ts';
 import { askRaw, refuseBesideRaw } from './raw.ts';
 import { pathOf, printedKindOf } from './served-resources.ts';
@@ -60,15 +61,10 @@ export const deleteVerb: Verb = {
     if (flags.bool('interactive') && targets.length > 0 && !(await isConfirmed(call, targets)))
       return io.out('deletion is cancelled\n');
     const deleted: { target: Target; uid: string | undefined }[] = [];
-    for (const target of targets) {
-      try {
-        const uid = await deleteOne(call, target, manner);
-        deleted.push({ target, uid });
-      } catch (error) {
-        if (!(ignoreNotFound && isNotFound(error))) errors.push(error);
-      }
-    }
-    throwIfAny(errors);
+    const failures = await failuresAmong(targets, async (target) => {
+      deleted.push({ target, uid: await deleteOne(call, target, manner) });
+    });
+    throwIfAny([...errors, ...failures.filter((failure) => !(ignoreNotFound && isNotFound(failure)))]);
     if (targets.length === 0) return io.out('No resources found\n');
     if (flags.bool('wait') && dryRun === 'none') await untilGone(call, deleted);
   },

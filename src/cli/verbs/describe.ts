@@ -6,6 +6,7 @@ import { describers } from './describe/describers.ts';
 import { eventsOf } from './describe/events.ts';
 import { Report } from './describe/report.ts';
 import { isNotFound } from './fetched-target.ts';
+import { failuresAmong } from './going-on.ts';
 import { fileFlags } from './manifests.ts';
 import { pathOf } from './served-resources.ts';
 import { ALL_NAMESPACES_FLAG, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
@@ -38,14 +39,11 @@ export const describeVerb: Verb = {
     if (errors.length === 1 && isNotFound(failure) && args.length === 2)
       return io.out(await describedByPrefix(call, failure));
     const isOne = targets.length <= 1 && errors.length === 0;
+    const hasEvents = flags.has('show-events') ? flags.bool('show-events') : isOne;
     const texts: string[] = [];
-    for (const target of targets) {
-      try {
-        texts.push(await described(call, target, flags.has('show-events') ? flags.bool('show-events') : isOne));
-      } catch (error) {
-        errors.push(error);
-      }
-    }
+    const failures = await failuresAmong(targets, async (target) => {
+      texts.push(await described(call, target, hasEvents));
+    });
     io.out(texts.join('\n\n'));
     if (targets.length === 0 && errors.length === 0)
       io.err(
@@ -53,7 +51,7 @@ export const describeVerb: Verb = {
           ? 'No resources found\n'
           : `No resources found in ${cluster.namespace} namespace.\n`,
       );
-    throwIfAny(errors);
+    throwIfAny([...errors, ...failures]);
   },
 };
 

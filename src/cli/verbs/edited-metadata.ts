@@ -1,6 +1,7 @@
 /** `kedge label` and `kedge annotate`: the same change of one map of the metadata, told in their own words. */
 import { labelValue } from '#api/machinery/names.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { forEachTarget } from './going-on.ts';
 import { fileFlags, manifestsOf } from './manifests.ts';
 import { OUTPUT_FLAGS, objectPrinter, resourceNameOf } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
@@ -122,18 +123,14 @@ async function edit(call: VerbCall, edited: Edited): Promise<void> {
   if (wanted.set.size === 0 && wanted.remove.length === 0 && !flags.bool('list'))
     throw new VerbError(`at least one ${edited.noun} update is required`);
   if (isLocal) return editLocally(call, { edited, wanted, dryRun });
-  const { targets, errors, isSingle } = await targetsOf({ ...call, args: resources }, { latest: true });
+  const found = await targetsOf({ ...call, args: resources }, { latest: true });
+  const { isSingle } = found;
   if (flags.string('resource-version') && !isSingle)
     throw new VerbError('--resource-version may only be used with a single resource');
-  for (const target of targets) {
-    try {
-      if (flags.bool('list')) list(call, target.object as KubeObject, { edited, isSingle });
-      else await change(call, target, { edited, wanted, dryRun });
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throwIfAny(errors);
+  await forEachTarget(found, async (target) => {
+    if (flags.bool('list')) list(call, target.object as KubeObject, { edited, isSingle });
+    else await change(call, target, { edited, wanted, dryRun });
+  });
 }
 
 function refuseServer({ flags }: VerbCall, resources: readonly string[], { exampleFile }: Edited): void {
@@ -152,21 +149,13 @@ async function editLocally(
   const { manifests, errors } = await manifestsOf(flags, io);
   const printer = objectPrinter(flags, io);
   const objects = manifests.map(({ object }) => object as unknown as KubeObject);
-  for (const object of objects) {
-    try {
-      const { set, removed, patch } = changeOf(object, { edited, wanted, overwrites: flags.bool('overwrite') });
-      const changed = locally(object, edited.field, patch);
-      if (flags.bool('list')) {
-        list(call, changed, { edited, isSingle: objects.length === 1 });
-        continue;
-      }
-      const done = edited.done({ added: set.length > 0, removed: removed.length > 0 }) + dryRunNote(dryRun);
-      io.out(printer?.print(changed) ?? `${resourceNameOf(changed)} ${done}\n`);
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throwIfAny(errors);
+  await forEachTarget({ targets: objects, errors }, (object) => {
+    const { set, removed, patch } = changeOf(object, { edited, wanted, overwrites: flags.bool('overwrite') });
+    const changed = locally(object, edited.field, patch);
+    if (flags.bool('list')) return list(call, changed, { edited, isSingle: objects.length === 1 });
+    const done = edited.done({ added: set.length > 0, removed: removed.length > 0 }) + dryRunNote(dryRun);
+    return io.out(printer?.print(changed) ?? `${resourceNameOf(changed)} ${done}\n`);
+  });
 }
 
 function refuseContradictions({ flags }: VerbCall, { name }: Edited): void {

@@ -9,12 +9,13 @@ import type { Json, JsonObject } from '#api/machinery/json-value.ts';
 import { applyMergePatch } from '#api/machinery/merge-patch.ts';
 import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import { forEachTarget } from './going-on.ts';
 import { fileFlags } from './manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
 import { type Target, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { throwIfAny, VerbError, whyNotRead } from './verb-error.ts';
+import { VerbError, whyNotRead } from './verb-error.ts';
 import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, writeQuery } from './writing.ts';
 
 const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
@@ -50,26 +51,18 @@ export const patchVerb: Verb = {
     const { targets, errors } = await targetsOf(call, { latest: !flags.bool('local'), subresource });
     if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to patch');
     const print = resultPrinter(flags, io);
-    for (const target of targets) {
-      try {
-        const query = writeQuery(flags, { dryRun });
-        const path = pathOf(target.resource, { ...target, subresource, query });
-        const isLocal = dryRun === 'client' || flags.bool('local');
-        const body = new TextEncoder().encode(JSON.stringify(patch));
-        const object = isLocal
-          ? patchedLocally(target, patch, type)
-          : (
-              await cluster
-                .request({ method: 'PATCH', path, body, contentType })
-                .catch(refusedType(target, contentType))
-            ).object;
-        const changed = isEqual(versionless(target.object), versionless(object)) ? 'patched (no change)' : 'patched';
-        io.out(print(object, changed + dryRunNote(dryRun)));
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    throwIfAny(errors);
+    const isLocal = dryRun === 'client' || flags.bool('local');
+    const body = new TextEncoder().encode(JSON.stringify(patch));
+    const patched = async (target: Target) => {
+      const path = pathOf(target.resource, { ...target, subresource, query: writeQuery(flags, { dryRun }) });
+      const sent = cluster.request({ method: 'PATCH', path, body, contentType });
+      return (await sent.catch(refusedType(target, contentType))).object;
+    };
+    await forEachTarget({ targets, errors }, async (target) => {
+      const object = isLocal ? patchedLocally(target, patch, type) : await patched(target);
+      const changed = isEqual(versionless(target.object), versionless(object)) ? 'patched (no change)' : 'patched';
+      io.out(print(object, changed + dryRunNote(dryRun)));
+    });
   },
 };
 

@@ -3,13 +3,15 @@ import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { deleteOne } from './delete.ts';
 import { whileDoing } from './error-text.ts';
 import { isNotFound } from './fetched-target.ts';
+import type { Flags } from './flags.ts';
 import { TimedOut, whenGone } from './following.ts';
+import { failuresAmong, forEachTarget } from './going-on.ts';
 import { annotated } from './last-applied.ts';
 import { fileFlags, type ManifestObject, unversioned } from './manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { askRaw, refuseBesideRaw } from './raw.ts';
 import { pathOf } from './served-resources.ts';
-import { type Targets, targetsOf } from './targets.ts';
+import { type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
 import {
@@ -54,7 +56,7 @@ export const replaceVerb: Verb = {
     },
   ],
   async run(call) {
-    const { flags, args, io, cluster, path } = call;
+    const { flags, args, io, path } = call;
     if (args.length > 0) throw unexpected(`unexpected args: [${args.join(' ')}]`, path);
     if (flags.list('filename').length === 0 && !flags.has('kustomize'))
       throw new VerbError('must specify one of -f and -k');
@@ -65,22 +67,26 @@ export const replaceVerb: Verb = {
     if (flags.bool('force')) return replaceByForce(call, await targetsOf(call, { validation: validationOf(flags) }));
     const { targets, errors } = await targetsOf(call, { validation: validationOf(flags) });
     const print = resultPrinter(flags, io);
-    const failures: unknown[] = [];
-    for (const target of targets) {
-      const sent = flags.bool('save-config') ? annotated(target.object as ManifestObject) : target.object;
-      try {
-        const query = writeQuery(flags, { dryRun, hasValidation: true });
-        const at = pathOf(target.resource, { ...target, subresource: flags.string('subresource'), query });
-        const object =
-          dryRun === 'client' ? sent : (await cluster.request({ method: 'PUT', path: at, object: sent })).object;
-        io.out(print(object, `replaced${dryRunNote(dryRun)}`));
-      } catch (error) {
-        failures.push(whileDoing(error, 'replacing', target.source));
-      }
-    }
+    const failures = await failuresAmong(targets, async (target) =>
+      io.out(print(await replaced(call, target, dryRun), `replaced${dryRunNote(dryRun)}`)),
+    );
     throwIfAny([...failures, ...errors]);
   },
 };
+
+async function replaced({ flags, cluster }: VerbCall, target: Target, dryRun: DryRun): Promise<unknown> {
+  const object = toSend(flags, target);
+  const query = writeQuery(flags, { dryRun, hasValidation: true });
+  try {
+    const path = pathOf(target.resource, { ...target, subresource: flags.string('subresource'), query });
+    return dryRun === 'client' ? object : (await cluster.request({ method: 'PUT', path, object })).object;
+  } catch (error) {
+    throw whileDoing(error, 'replacing', target.source);
+  }
+}
+
+const toSend = (flags: Flags, { object }: Target): ManifestObject =>
+  flags.bool('save-config') ? annotated(object as ManifestObject) : (object as ManifestObject);
 
 async function replaceRaw(call: VerbCall): Promise<void> {
   refuseBesideRaw(call, { needsFile: true });
@@ -106,29 +112,21 @@ async function replaceByForce(call: VerbCall, { targets, errors }: Targets): Pro
     graceSeconds: grace === 0 ? 1 : grace, // 0 by mistake loses data
     propagationPolicy: propagationPolicyOf(flags),
   } as const;
-  for (const target of targets)
-    await deleteOne(call, target, manner).catch((error: unknown) => {
-      if (!isNotFound(error)) errors.push(error);
-    });
-  throwIfAny(errors);
+  const undeleted = await failuresAmong(targets, (target) => deleteOne(call, target, manner));
+  throwIfAny([...errors, ...undeleted.filter((failure) => !isNotFound(failure))]);
   const timeoutMs = flags.milliseconds('timeout') || LONGEST_END_MS;
-  for (const target of targets)
-    await whenGone(call, target, { timeoutMs }).catch((error: unknown) => {
-      errors.push(error instanceof TimedOut ? new VerbError('timed out waiting for the condition') : error);
-    });
-  throwIfAny(errors);
+  const left = await failuresAmong(targets, (target) => whenGone(call, target, { timeoutMs }));
+  throwIfAny(
+    left.map((failure) =>
+      failure instanceof TimedOut ? new VerbError('timed out waiting for the condition') : failure,
+    ),
+  );
   const print = resultPrinter(flags, io);
-  for (const { resource, namespace, object } of targets) {
-    const sent = flags.bool('save-config') ? annotated(object as ManifestObject) : object;
-    const query = writeQuery(flags, { dryRun: 'none', hasValidation: true });
-    try {
-      const at = pathOf(resource, { namespace, query });
-      const made = await cluster.request({ method: 'POST', path: at, object: unversioned(sent as ManifestObject) });
-      io.out(print(made.object, 'replaced'));
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throwIfAny(errors);
+  const query = writeQuery(flags, { dryRun: 'none', hasValidation: true });
+  await forEachTarget({ targets, errors: [] }, async (target) => {
+    const path = pathOf(target.resource, { namespace: target.namespace, query });
+    const { object } = await cluster.request({ method: 'POST', path, object: unversioned(toSend(flags, target)) });
+    io.out(print(object, 'replaced'));
+  });
   if (targets.length === 0) throw new VerbError('no objects passed to replace');
 }

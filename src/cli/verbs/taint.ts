@@ -1,6 +1,7 @@
 /** `kedge taint`: what keeps pods from nodes. Source: kubectl, cmd/taint. */
 import type { Node, Taint } from '#api/generated/schema.ts';
 import { labelValue, qualifiedName } from '#api/machinery/names.ts';
+import { forEachTarget } from './going-on.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
 import { ALL_FLAG, SELECTOR_FLAGS, type Target, targetsOf } from './targets.ts';
@@ -27,15 +28,7 @@ export const taintVerb: Verb = {
     const { words, changes } = changesIn(call);
     await refuseOtherKinds(call, words[0]!);
     refuseContradictions(changes);
-    const { targets, errors } = await nodesNamed(call, words.slice(1));
-    for (const target of targets) {
-      try {
-        await taint(call, target, changes);
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    throwIfAny(errors);
+    await forEachTarget(await nodesNamed(call, words.slice(1)), (target) => taint(call, target, changes));
   },
 };
 

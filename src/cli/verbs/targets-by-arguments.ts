@@ -1,6 +1,7 @@
 /** The objects that arguments are about: by their names, or all of a type that are selected. */
 import { StatusError } from '#api/machinery/status.ts';
 import { fetchedTarget, isNotFound } from './fetched-target.ts';
+import { failuresAmong } from './going-on.ts';
 import { type Page, pagesOf } from './list-pages.ts';
 import type { ServedResource } from './served-resources.ts';
 import type { Asked, Target, TargetOptions, Targets } from './targets.ts';
@@ -96,16 +97,12 @@ async function byName(call: VerbCall, names: readonly Named[], asked: Asked, opt
   if (asked.allNamespaces && found.some(({ resource }) => resource.isNamespaced))
     throw new VerbError('a resource cannot be retrieved by name across all namespaces');
   const targets: Target[] = [];
-  const errors: unknown[] = [];
-  for (const { resource, name } of found) {
+  const failures = await failuresAmong(found, async ({ resource, name }) => {
     const namespace = resource.isNamespaced ? cluster.namespace : undefined;
     const target = { resource, namespace, name, source: '' };
-    try {
-      targets.push(options.latest ? await fetchedTarget(call, target, options) : target);
-    } catch (error) {
-      if (!(options.ignoreNotFound && isNotFound(error))) errors.push(error);
-    }
-  }
+    targets.push(options.latest ? await fetchedTarget(call, target, options) : target);
+  });
+  const errors = failures.filter((failure) => !(options.ignoreNotFound && isNotFound(failure)));
   return { targets, errors, isSingle: names.length === 1 };
 }
 
@@ -116,8 +113,7 @@ async function bulk(call: VerbCall, types: readonly string[], asked: Asked, opti
   const served = await cluster.resources();
   const resources = [...new Set(types.map((type) => served.named(type, cluster.warn)))];
   const targets: Target[] = [];
-  const errors: unknown[] = [];
-  for (const resource of resources) {
+  const errors = await failuresAmong(resources, async (resource) => {
     const namespace = resource.isNamespaced && !asked.allNamespaces ? cluster.namespace : undefined;
     try {
       for await (const page of pagesOf(call, { resource, namespace }, { ...asked, ...options })) {
@@ -125,9 +121,9 @@ async function bulk(call: VerbCall, types: readonly string[], asked: Asked, opti
         else targets.push(...objectsOf(page, resource));
       }
     } catch (error) {
-      errors.push(whileListing(error, resource, asked));
+      throw whileListing(error, resource, asked);
     }
-  }
+  });
   return { targets, errors, isSingle: false };
 }
 

@@ -1,5 +1,6 @@
 /** The objects that files are about. */
 import { fetchedTarget, isNotFound } from './fetched-target.ts';
+import { failuresAmong } from './going-on.ts';
 import { type Manifest, manifestsOf } from './manifests.ts';
 import type { Asked, Target, TargetOptions, Targets } from './targets.ts';
 import type { VerbCall } from './verb.ts';
@@ -8,16 +9,12 @@ import { VerbError } from './verb-error.ts';
 export async function fromFiles(call: VerbCall, asked: Asked, options: TargetOptions): Promise<Targets> {
   const { manifests, errors: unread } = await manifestsOf(call.flags, call.io, options);
   const targets: Target[] = [];
-  const errors: unknown[] = [];
-  for (const manifest of manifests) {
-    try {
-      const target = await targetOf(call, manifest);
-      if (asked.selector && !(await matches(target, asked.selector))) continue;
-      targets.push(options.latest ? await fetchedTarget(call, target, options) : target);
-    } catch (error) {
-      if (!(options.ignoreNotFound && isNotFound(error))) errors.push(error);
-    }
-  }
+  const failures = await failuresAmong(manifests, async (manifest) => {
+    const target = await targetOf(call, manifest);
+    if (asked.selector && !(await matches(target, asked.selector))) return;
+    targets.push(options.latest ? await fetchedTarget(call, target, options) : target);
+  });
+  const errors = failures.filter((failure) => !(options.ignoreNotFound && isNotFound(failure)));
   const isStream = call.flags.list('filename').includes('-');
   // What could not be read is told behind what was wrong with what could.
   return {

@@ -3,6 +3,7 @@ import { StatusError } from '#api/machinery/status.ts';
 import { WINDOWS_FLAG } from '../editing.ts';
 import { whileDoing } from '../error-text.ts';
 import type { FlagSpec } from '../flags.ts';
+import { failuresAmong } from '../going-on.ts';
 import { annotated, annotatedStruct } from '../last-applied.ts';
 import { type ManifestObject, unversioned } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
@@ -53,14 +54,12 @@ export async function createFromFiles(call: VerbCall): Promise<void> {
   const { targets, errors } = await targetsOf(call, { validation: validationOf(flags) });
   if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to create');
   const print = resultPrinter(call.flags, call.io);
-  const failures: unknown[] = [];
-  for (const target of targets) {
-    try {
-      call.io.out(print(await sent(call, target), `created${note}`));
-    } catch (error) {
-      failures.push(whileDoing(error, 'creating', target.source));
-    }
-  }
+  const failures = await failuresAmong(targets, async (target) => {
+    const object = await sent(call, target).catch((error: unknown) => {
+      throw whileDoing(error, 'creating', target.source);
+    });
+    call.io.out(print(object, `created${note}`));
+  });
   throwIfAny([...failures, ...errors]);
 }
 

@@ -1,5 +1,6 @@
 /** `kedge create --edit`: what files hold is edited, one object after the other, before it is created. */
 import { edit, EDIT_HEADER } from '../editing.ts';
+import { failuresAmong } from '../going-on.ts';
 import type { ManifestObject } from '../manifests.ts';
 import type { Targets } from '../targets.ts';
 import { targetOf } from '../targets-in-files.ts';
@@ -13,16 +14,13 @@ export async function createEdited(
   { targets, errors }: Pick<Targets, 'targets' | 'errors'>,
   create: (target: Target) => Promise<void>,
 ): Promise<void> {
-  const failures: unknown[] = [];
-  for (const target of targets) {
+  const failures = await failuresAmong(targets, (target) => {
     const take = async (edited: readonly ManifestObject[]) => {
       for (const object of edited) await create(await targetOf(call, { object, source: '' }));
       return {};
     };
     const objects = [target.object as ManifestObject];
-    await edit(call, { header: EDIT_HEADER, objects, first: target, take }).catch((error: unknown) => {
-      failures.push(error);
-    });
-  }
+    return edit(call, { header: EDIT_HEADER, objects, first: target, take });
+  });
   throwIfAny([...failures, ...errors]);
 }
