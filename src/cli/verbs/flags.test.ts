@@ -34,6 +34,11 @@ describe('arguments', () => {
       ['x,y', 'z'],
     ]);
   });
+  test('whole numbers are those of 64 bits, each told from the next', () => {
+    const { flags } = parseArguments(SPECS, ['--tail=9007199254740993']);
+    expect(flags.int64('tail')).toBe(9007199254740993n);
+    expect(parseArguments(SPECS, ['--tail=-9223372036854775808']).flags.int64('tail')).toBe(-(2n ** 63n));
+  });
   test('a flag may have a value of its own when it stands alone', () => {
     expect(parseArguments(SPECS, ['--dry-run', 'x']).flags.string('dry-run')).toBe('unchanged');
     expect(parseArguments(SPECS, []).flags.string('dry-run')).toBe('none');
@@ -46,6 +51,10 @@ describe('arguments', () => {
     [
       ['--watch=maybe'],
       'invalid argument "maybe" for "-w, --watch" flag: strconv.ParseBool: parsing "maybe": invalid syntax',
+    ],
+    [
+      ['--tail=9223372036854775808'],
+      'invalid argument "9223372036854775808" for "--tail" flag: strconv.ParseInt: parsing "9223372036854775808": value out of range',
     ],
     [['--tail=x'], 'invalid argument "x" for "--tail" flag: strconv.ParseInt: parsing "x": invalid syntax'],
     [['--timeout=5'], 'invalid argument "5" for "--timeout" flag: time: missing unit in duration "5"'],

@@ -2,6 +2,7 @@
  * Flags as kubectl reads them: anywhere among the arguments, `--name value`, `--name=value`, `-n value`, `-nvalue`, several
  * letters behind one dash, `--` for the end. Texts of refusals are those that its users know. Source: spf13/pflag.
  */
+import { int64In } from './int64.ts';
 import { VerbError } from './verb-error.ts';
 
 export interface FlagSpec {
@@ -59,6 +60,10 @@ export class Flags {
     return Number(this.string(name) || 0);
   }
 
+  int64(name: string): bigint {
+    return int64In(this.string(name) || '0') ?? 0n;
+  }
+
   /** Milliseconds. A bare number is a number of seconds, as kubectl takes it for `--timeout`. */
   milliseconds(name: string): number {
     return durationOf(this.string(name)) ?? 0;
@@ -80,7 +85,10 @@ function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): voi
   };
   const quoted = JSON.stringify(value);
   if (type === 'bool' && truthOf(value) === undefined) refuse(`strconv.ParseBool: parsing ${quoted}: invalid syntax`);
-  if (type === 'int' && !/^[-+]?\d+$/.test(value)) refuse(`strconv.ParseInt: parsing ${quoted}: invalid syntax`);
+  if (type === 'int' && int64In(value) === undefined)
+    refuse(
+      `strconv.ParseInt: parsing ${quoted}: ${/^[-+]?\d+$/.test(value) ? 'value out of range' : 'invalid syntax'}`,
+    );
   if (type === 'duration' && durationOf(value) === undefined) {
     const isNumber = /^[-+]?[\d.]+$/.test(value);
     refuse(isNumber ? `time: missing unit in duration ${quoted}` : `time: invalid duration ${quoted}`);

@@ -22,7 +22,7 @@ export const historyVerb: Verb = {
     { name: 'revision', type: 'int', default: '0', summary: 'what this revision is' },
   ],
   async run(call) {
-    const revision = call.flags.int('revision');
+    const revision = call.flags.int64('revision');
     if (revision < 0) throw new VerbError(`revision must be a positive integer: ${revision}`);
     const { targets, errors } = await workloadsOf(call);
     const isTold = call.flags.string('output') === '';
@@ -40,22 +40,22 @@ export const historyVerb: Verb = {
 };
 
 /** All of them, or the one that is meant. */
-async function chosen(call: VerbCall, target: Target, revision: number): Promise<Revision[]> {
+async function chosen(call: VerbCall, target: Target, revision: bigint): Promise<Revision[]> {
   const revisions = await revisionsOf(call, target, 'history');
-  if (revision === 0) return revisions;
+  if (revision === 0n) return revisions;
   return [found(revisions, revision)];
 }
 
-function found(revisions: readonly Revision[], revision: number): Revision {
+function found(revisions: readonly Revision[], revision: bigint): Revision {
   const one = revisions.find(({ number }) => number === revision);
   if (!one) throw new VerbError('unable to find the specified revision');
   return one;
 }
 
-async function historyOf(call: VerbCall, target: Target, revision: number): Promise<string> {
+async function historyOf(call: VerbCall, target: Target, revision: bigint): Promise<string> {
   const revisions = await revisionsOf(call, target, 'history');
   if (revisions.length === 0) return 'No rollout history found.';
-  if (revision === 0) {
+  if (revision === 0n) {
     const rows = revisions.map(({ number, changeCause }) => `${number}\t${changeCause || '<none>'}\n`);
     return aligned(`REVISION\tCHANGE-CAUSE\n${rows.join('')}`, DESCRIBE_TABS);
   }

@@ -5,13 +5,14 @@ import type { JsonObject } from '#api/machinery/json-value.ts';
 import { formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 import type { ObjectMeta } from '#api/machinery/object.ts';
 import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
+import { bigintOrder, int64In } from '../int64.ts';
 import { pathOf } from '../served-resources.ts';
 import type { Target } from '../targets.ts';
 import type { VerbCall } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
 
 export interface Revision {
-  number: number;
+  number: bigint;
   changeCause: string;
   template: PodTemplateSpec;
   /** Of the ReplicaSet or ControllerRevision that keeps it. */
@@ -22,7 +23,7 @@ export interface Revision {
   patch?: JsonObject;
 }
 
-const REVISION = 'deployment.kubernetes.io/revision';
+export const REVISION = 'deployment.kubernetes.io/revision';
 const CHANGE_CAUSE = 'kubernetes.io/change-cause';
 
 /** Kinds that kubectl knows to have pods. */
@@ -45,6 +46,10 @@ export async function revisionsOf(
   throw new VerbError(`error retrieving ${sought} for ${named}, no visitor method exists for {${group} ${kind}}`);
 }
 
+/** Of a Deployment, or of a ReplicaSet of one. */
+export const revisionIn = (annotations: Readonly<Record<string, string>> = {}): bigint =>
+  int64In(annotations[REVISION] ?? '0') ?? 0n;
+
 async function ofDeployment(call: VerbCall, target: Target): Promise<Revision[]> {
   const sets = await owned<ReplicaSet>(call, target, 'replicasets.apps');
   const all = sets.map((set): Revision => {
@@ -53,9 +58,9 @@ async function ofDeployment(call: VerbCall, target: Target): Promise<Revision[]>
     const changeCause = annotations[CHANGE_CAUSE] ?? '';
     const template = spec.template as PodTemplateSpec;
     const object = { kind: 'ReplicaSet', apiVersion: 'apps/v1', metadata, spec, status: set.status };
-    return { number: Number(annotations[REVISION] ?? 0), changeCause, template, annotations, object };
+    return { number: revisionIn(annotations), changeCause, template, annotations, object };
   });
-  return all.sort((a, b) => a.number - b.number);
+  return all.sort((a, b) => bigintOrder(a.number, b.number));
 }
 
 async function ofControllerRevisions(call: VerbCall, target: Target): Promise<Revision[]> {
@@ -67,9 +72,16 @@ async function ofControllerRevisions(call: VerbCall, target: Target): Promise<Re
     const object = applyStrategicMergePatch(target.object as JsonObject, patch, { facts, type });
     const { template } = (object as unknown as { spec: { template: PodTemplateSpec } }).spec;
     const annotations = metadata.annotations ?? {};
-    return { number: revision, changeCause: annotations[CHANGE_CAUSE] ?? '', template, annotations, object, patch };
+    return {
+      number: BigInt(revision),
+      changeCause: annotations[CHANGE_CAUSE] ?? '',
+      template,
+      annotations,
+      object,
+      patch,
+    };
   });
-  return all.sort((a, b) => a.number - b.number);
+  return all.sort((a, b) => bigintOrder(a.number, b.number));
 }
 
 async function owned<T extends { metadata: ObjectMeta }>(

@@ -2,10 +2,12 @@
 import type { DaemonSet, Deployment, StatefulSet } from '#api/generated/schema.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { follow, TimedOut } from '../following.ts';
+import { forEachTarget } from '../going-on.ts';
 import { fileFlags } from '../manifests.ts';
 import { SELECTOR_FLAGS, type Target } from '../targets.ts';
 import type { Verb, VerbCall } from '../verb.ts';
-import { throwIfAny, VerbError } from '../verb-error.ts';
+import { VerbError } from '../verb-error.ts';
+import { revisionIn } from './revisions.ts';
 import { workloadsOf } from './steering.ts';
 
 /** One line, and whether it is the last. */
@@ -26,17 +28,9 @@ export const statusVerb: Verb = {
     { name: 'timeout', type: 'duration', default: '0s', summary: 'how long to wait; 0 for ever' },
   ],
   async run(call) {
-    if (call.flags.int('revision') < 0)
-      throw new VerbError(`revision must be a positive integer: ${call.flags.int('revision')}`);
-    const { targets, errors } = await workloadsOf(call);
-    for (const target of targets) {
-      try {
-        await tell(call, target);
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    throwIfAny(errors);
+    const revision = call.flags.int64('revision');
+    if (revision < 0) throw new VerbError(`revision must be a positive integer: ${revision}`);
+    await forEachTarget(await workloadsOf(call), (target) => tell(call, target));
   },
 };
 
@@ -49,7 +43,7 @@ async function tell(call: VerbCall, target: Target): Promise<void> {
   }
   const look = (object: KubeObject | undefined) => {
     if (!object) throw new VerbError('object has been deleted');
-    const { text, isDone } = progressOf(object as never, flags.int('revision'));
+    const { text, isDone } = progressOf(object as never, flags.int64('revision'));
     io.out(text);
     return isDone || !flags.bool('watch') ? ('done' as const) : undefined;
   };
@@ -63,8 +57,8 @@ async function tell(call: VerbCall, target: Target): Promise<void> {
 const going = (text: string): Progress => ({ text: `${text}\n`, isDone: false });
 const done = (text: string): Progress => ({ text: `${text}\n`, isDone: true });
 
-export function deploymentProgress({ metadata, spec, status = {} }: Deployment, revision = 0): Progress {
-  const running = Number(metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0);
+export function deploymentProgress({ metadata, spec, status = {} }: Deployment, revision = 0n): Progress {
+  const running = revisionIn(metadata.annotations);
   if (revision > 0 && revision !== running)
     throw new VerbError(`desired revision (${revision}) is different from the running revision (${running})`);
   if ((metadata.generation ?? 0) > (status.observedGeneration ?? 0))
@@ -123,7 +117,7 @@ export function statefulSetProgress({ metadata, spec, status }: StatefulSet): Pr
   return done(`statefulset rolling update complete ${currentReplicas} pods at revision ${status?.currentRevision}...`);
 }
 
-const PROGRESS: Readonly<Record<string, (object: never, revision: number) => Progress>> = {
+const PROGRESS: Readonly<Record<string, (object: never, revision: bigint) => Progress>> = {
   Deployment: deploymentProgress,
   DaemonSet: daemonSetProgress,
   StatefulSet: statefulSetProgress,

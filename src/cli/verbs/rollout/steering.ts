@@ -1,11 +1,12 @@
 /** `kedge rollout pause`, `resume` and `restart`: small changes of the spec that steer a rollout. */
 import { timestampOf } from '#api/machinery/timestamp.ts';
+import { forEachTarget } from '../going-on.ts';
 import { fileFlags } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
 import { groupResourceOf, pathOf, type ServedResource } from '../served-resources.ts';
 import { SELECTOR_FLAGS, type Target, targetsOf } from '../targets.ts';
 import type { Verb, VerbCall } from '../verb.ts';
-import { throwIfAny, VerbError } from '../verb-error.ts';
+import { VerbError } from '../verb-error.ts';
 import { fieldManagerFlag, writeQuery } from '../writing.ts';
 
 interface Step {
@@ -69,23 +70,18 @@ function verbOf(step: Step): Verb {
 
 async function steer(call: VerbCall, step: Step): Promise<void> {
   const { flags, io, cluster } = call;
-  const { targets, errors } = await workloadsOf(call);
+  const workloads = await workloadsOf(call);
   const print = resultPrinter(flags, io);
-  for (const target of targets) {
-    try {
-      const patch = step.patch(target.object as Workload, target.resource.kind, io.clock.now());
-      if (typeof patch === 'string')
-        throw new VerbError(`error: ${groupResourceOf(target.resource)} ${JSON.stringify(target.name)} ${patch}`);
-      if (step.name === 'restart') refuseSecondRestart(target, patch);
-      const path = pathOf(target.resource, { ...target, query: writeQuery(flags, { dryRun: 'none' }) });
-      const contentType = 'application/merge-patch+json';
-      const { object } = await cluster.request({ method: 'PATCH', path, object: patch, contentType });
-      io.out(print(object, step.operation));
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throwIfAny(errors);
+  await forEachTarget(workloads, async (target) => {
+    const patch = step.patch(target.object as Workload, target.resource.kind, io.clock.now());
+    if (typeof patch === 'string')
+      throw new VerbError(`error: ${groupResourceOf(target.resource)} ${JSON.stringify(target.name)} ${patch}`);
+    if (step.name === 'restart') refuseSecondRestart(target, patch);
+    const path = pathOf(target.resource, { ...target, query: writeQuery(flags, { dryRun: 'none' }) });
+    const contentType = 'application/merge-patch+json';
+    const { object } = await cluster.request({ method: 'PATCH', path, object: patch, contentType });
+    io.out(print(object, step.operation));
+  });
 }
 
 /** The time of a restart is told in seconds: a second one within its second would change nothing. */

@@ -1,23 +1,24 @@
 /** `kedge rollout undo`: back to an earlier revision. */
 import type { PodTemplateSpec } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
+import { forEachTarget } from '../going-on.ts';
 import { LAST_APPLIED } from '../last-applied.ts';
 import { fileFlags } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
 import { pathOf } from '../served-resources.ts';
 import { SELECTOR_FLAGS, type Target } from '../targets.ts';
 import type { Verb, VerbCall } from '../verb.ts';
-import { throwIfAny, VerbError } from '../verb-error.ts';
+import { VerbError } from '../verb-error.ts';
 import { DRY_RUN_FLAG, type DryRun, dryRunNote, dryRunOf } from '../writing.ts';
 import { templateTextOf } from './history.ts';
-import { type Revision, revisionsOf } from './revisions.ts';
+import { REVISION, type Revision, revisionsOf } from './revisions.ts';
 import { workloadsOf } from './steering.ts';
 
 const HASH_LABEL = 'pod-template-hash';
 /** What a Deployment keeps whatever revision it is at. */
 const KEPT = [
   LAST_APPLIED,
-  'deployment.kubernetes.io/revision',
+  REVISION,
   'deployment.kubernetes.io/revision-history',
   'deployment.kubernetes.io/desired-replicas',
   'deployment.kubernetes.io/max-replicas',
@@ -38,17 +39,12 @@ export const undoVerb: Verb = {
   async run(call) {
     const { flags, io } = call;
     const dryRun = dryRunOf(flags);
-    const { targets, errors } = await workloadsOf(call);
+    const workloads = await workloadsOf(call);
     const print = resultPrinter(flags, io);
-    for (const target of targets) {
-      try {
-        warnOfApplied(call, target);
-        io.out(print(target.object, (await rolledBack(call, target, dryRun)) + dryRunNote(dryRun)));
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    throwIfAny(errors);
+    await forEachTarget(workloads, async (target) => {
+      warnOfApplied(call, target);
+      io.out(print(target.object, (await rolledBack(call, target, dryRun)) + dryRunNote(dryRun)));
+    });
   },
 };
 
@@ -62,7 +58,7 @@ function warnOfApplied({ io, path }: VerbCall, { object, resource, name }: Targe
 }
 
 async function rolledBack(call: VerbCall, target: Target, dryRun: DryRun): Promise<string> {
-  const number = call.flags.int('to-revision');
+  const number = call.flags.int64('to-revision');
   const revisions = await revisionsOf(call, target, 'rollbacker');
   const to = chosen(revisions, number, target);
   const { spec, metadata } = target.object as {
@@ -86,10 +82,10 @@ async function rolledBack(call: VerbCall, target: Target, dryRun: DryRun): Promi
   return 'rolled back';
 }
 
-function chosen(revisions: readonly Revision[], number: number, { name, resource }: Target): Revision {
-  const found = number === 0 ? revisions.at(-2) : revisions.find((each) => each.number === number);
+function chosen(revisions: readonly Revision[], number: bigint, { name, resource }: Target): Revision {
+  const found = number === 0n ? revisions.at(-2) : revisions.find((each) => each.number === number);
   if (found) return found;
-  if (number !== 0) throw new VerbError(`unable to find specified revision ${number} in history`);
+  if (number !== 0n) throw new VerbError(`unable to find specified revision ${number} in history`);
   if (resource.kind === 'Deployment')
     throw new VerbError(`no rollout history found for deployment ${JSON.stringify(name)}`);
   throw new VerbError('no last revision to roll back to');
