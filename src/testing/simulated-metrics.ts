@@ -9,8 +9,8 @@ import type { NodeMetrics, PodMetrics } from '#api/metrics/v1beta1/resource-metr
 import type { Clock } from '#base/clock.ts';
 import type { SharedInformers } from '#client/informers.ts';
 import type { ResourceMetricsSource } from '#control-plane/apiserver/registry/resource-metrics.ts';
-import { usageOf } from '#node/simulated/pod-usage.ts';
 import type { SimulatedNodes } from '#node/simulated/simulated-nodes.ts';
+import { UsageMeter } from '#node/simulated/usage-meter.ts';
 
 export interface SimulatedMetricsOptions {
   clock: Clock;
@@ -51,8 +51,8 @@ export class SimulatedMetrics implements ResourceMetricsSource {
     if (!member || nodes?.isStopped(name)) return undefined;
     const pods = informers().indexed(Pod, nodeNameOf).under(name);
     const nowMs = clock.now();
-    const sinceMs = nowMs - WINDOW_MS;
-    const at = (ms: number) => usageOf(pods, member.rules, { nowMs: ms, sinceMs });
-    return { before: at(sinceMs), last: at(nowMs) };
+    const meter = new UsageMeter();
+    const at = (ms: number) => meter.read(pods, member.rules, ms);
+    return { before: at(nowMs - WINDOW_MS), last: at(nowMs) };
   }
 }

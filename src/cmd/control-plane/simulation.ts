@@ -16,7 +16,7 @@ import type { Informers } from '#client/informer.ts';
 import type { Electable } from '#client/while-leading.ts';
 import type { NearKubelet } from '#control-plane/apiserver/registry/behaviour.ts';
 import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
-import type { NodeUsage } from '#node/simulated/pod-usage.ts';
+import type { NodeUsage } from '#node/simulated/usage-meter.ts';
 import { SimulatedMembers } from '#node/simulated/simulated-members.ts';
 import { DEFAULT_CAPACITY, SIMULATED_LABEL } from '#node/simulated/simulated-node.ts';
 import { POOL_LABEL, SimulatedNodePools } from '#node/simulated/simulated-node-pools.ts';

@@ -1,9 +1,7 @@
 /** GET /metrics/resource of a simulated node, in Prometheus' text format; names are the kubelet's. */
-import { usageOf } from '#node/simulated/pod-usage.ts';
-import { type OnNode, podsOn } from './on-node.ts';
+import type { NodeUsage } from '#node/simulated/usage-meter.ts';
 
-export function metricsText(on: OnNode): string {
-  const { node, containers } = usageOf(podsOn(on), on.member.rules, { nowMs: on.clock.now(), sinceMs: on.sinceMs });
+export function metricsText({ node, containers }: NodeUsage): string {
   const each = (name: string, of: (container: (typeof containers)[number]) => number) =>
     containers.map((container) => {
       const { namespace, pod, name: own } = container;

@@ -4,14 +4,15 @@ import type { Clock } from '#base/clock.ts';
 import type { IndexedInformer } from '#client/informer.ts';
 import { HttpError } from '#node/kubelet/server/http-error.ts';
 import type { Answering } from '#node/simulated/simulated-members.ts';
+import type { NodeUsage } from '#node/simulated/usage-meter.ts';
 
 export interface OnNode {
   member: Answering;
   /** By the name of their node. */
   pods: IndexedInformer<Pod>;
   clock: Clock;
-  /** Since when the counters of the nodes count. */
-  sinceMs: number;
+  /** What its counters say. */
+  usage(): NodeUsage;
 }
 
 export const podsOn = ({ pods, member }: OnNode): Pod[] => pods.under(member.name);

@@ -13,8 +13,8 @@ import type { Log } from '#base/log.ts';
 import type { Informers } from '#client/informer.ts';
 import { HttpError } from '#node/kubelet/server/http-error.ts';
 import { refuseUpgrade } from '#node/kubelet/server/tunnel.ts';
-import { type NodeUsage, usageOf } from '#node/simulated/pod-usage.ts';
-import type { SimulatedMembers } from '#node/simulated/simulated-members.ts';
+import type { Answering, SimulatedMembers } from '#node/simulated/simulated-members.ts';
+import { type NodeUsage, UsageMeter } from '#node/simulated/usage-meter.ts';
 import { kubeletClientIdentity, kubeletServerIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
 import { answerCommand } from './answer-command.ts';
@@ -45,7 +45,7 @@ const nodeNameOf = ({ spec }: Pod): string | undefined => spec.nodeName;
 export async function startSimulatedKubelet(options: SimulatedKubeletOptions): Promise<SimulatedKubelet> {
   const { nodes, informers, pki, clock, log } = options;
   const pods = informers.indexed(Pod, nodeNameOf);
-  const sinceMs = clock.now();
+  const meters = new Map<string, UsageMeter>();
   const certificates = new NodeCertificates(pki);
   const sockets = new Set<Duplex>();
   const server = createServer({
@@ -58,6 +58,11 @@ export async function startSimulatedKubelet(options: SimulatedKubeletOptions): P
       else done(new Error('there is no such node'));
     },
   });
+  const read = ({ name, rules }: Answering): NodeUsage => {
+    const meter = meters.get(name) ?? new UsageMeter();
+    meters.set(name, meter);
+    return meter.read(pods.under(name), rules, clock.now());
+  };
   const admitted = (request: IncomingMessage): OnNode => {
     const socket = request.socket as TLSSocket;
     const member = nodes.member(String(socket.servername));
@@ -66,7 +71,7 @@ export async function startSimulatedKubelet(options: SimulatedKubeletOptions): P
       socket.destroy(); // nobody is there
       throw new HttpError(404, 'there is no such node');
     }
-    return { member, pods, clock, sinceMs };
+    return { member, pods, clock, usage: () => read(member) };
   };
   server.on('secureConnection', (socket) => {
     sockets.add(socket);
@@ -83,8 +88,8 @@ export async function startSimulatedKubelet(options: SimulatedKubeletOptions): P
     addressOf: (name) => (nodes.member(name) ? { host: HOST, port } : undefined),
     usageOf(name) {
       const member = nodes.member(name);
-      if (!member || nodes.isStopped(name)) return undefined;
-      return usageOf(pods.under(name), member.rules, { nowMs: clock.now(), sinceMs });
+      if (!member) meters.delete(name);
+      return member && !nodes.isStopped(name) ? read(member) : undefined;
     },
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -127,7 +132,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, { admit
     if (what === 'healthz') return send(response, 'ok');
     if (what === 'containerLogs')
       return await answerLogs({ namespace, pod, container, query: url.searchParams }, response, node);
-    if (url.pathname === '/metrics/resource') return send(response, metricsText(node));
+    if (url.pathname === '/metrics/resource') return send(response, metricsText(node.usage()));
     if (what === 'pods') {
       const items = podsOn(node).map((one) => ({ ...one, apiVersion: 'v1', kind: 'Pod' }));
       return send(response, JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items }));

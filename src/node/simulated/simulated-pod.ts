@@ -104,6 +104,11 @@ const firstStatusOf = ({ status }: Pod): ContainerStatus | undefined => status?.
 export const restartsOf = (pod: Pod): number => firstStatusOf(pod)?.restartCount ?? 0;
 /** Since when its containers run; undefined when they do not. */
 export const startedAtOf = (pod: Pod): string | undefined => firstStatusOf(pod)?.state?.running?.startedAt;
+/** Of its first container, as all of them run together: since when, and until when unless it still runs. */
+export function lastRunOf(pod: Pod): { startedAt?: string; finishedAt?: string } | undefined {
+  const { state, lastState } = firstStatusOf(pod) ?? {};
+  return state?.running ?? state?.terminated ?? lastState?.terminated;
+}
 export const waitingReasonOf = (pod: Pod): string | undefined => firstStatusOf(pod)?.state?.waiting?.reason;
 export const lastStateOf = (pod: Pod): ContainerState | undefined => firstStatusOf(pod)?.lastState;
 
