@@ -38,6 +38,39 @@ test('a pool has as many nodes as it says, like its template, and tells how many
   });
 });
 
+test('nodes follow the capacity of their pool at once, also where it names less', async () => {
+  await using cluster = await start();
+  const capacity = { cpu: 2, 'example.com/gpu': '4', 'hugepages-2Mi': '64Mi' };
+  await cluster.apply(pool('a', { count: 1, template: { capacity } }));
+  await cluster.settles();
+  await cluster.patch(SimulatedNodePool, 'a', {
+    spec: { template: { capacity: { cpu: 3, 'example.com/gpu': null, 'hugepages-2Mi': null } } },
+  });
+  await cluster.settles();
+  const amounts = { cpu: '3', memory: '32Gi', pods: '110', 'ephemeral-storage': '100Gi' };
+  expect(cluster.get(Node, 'a-1')?.status).toMatchObject({ capacity: amounts, allocatable: amounts });
+  expect(Object.keys(cluster.get(Node, 'a-1')?.status?.capacity ?? {}).sort()).toEqual(Object.keys(amounts).sort());
+  expect(Object.keys(cluster.get(Node, 'a-1')?.status?.allocatable ?? {}).sort()).toEqual(Object.keys(amounts).sort());
+});
+
+test('what somebody advertises by the capacity of a node may be given away at once, until it is withdrawn', async () => {
+  await using cluster = await start();
+  await cluster.apply(pool('a', { count: 1, template: { capacity: { 'example.com/gpu': '4' } } }));
+  await cluster.settles();
+  const advertise = async (amount: string | null) => {
+    const patch = { status: { capacity: { 'example.com/dongle': amount } } };
+    await cluster.client.patch(Node, { name: 'a-1', subresource: 'status' }, { type: 'merge', patch });
+    await cluster.settles();
+    return cluster.get(Node, 'a-1')?.status?.allocatable?.['example.com/dongle'];
+  };
+  expect(await advertise('2')).toBe('2');
+  await cluster.patch(SimulatedNodePool, 'a', { spec: { template: { capacity: { 'example.com/gpu': null } } } });
+  await cluster.settles();
+  expect(cluster.get(Node, 'a-1')?.status?.capacity).toMatchObject({ 'example.com/dongle': '2' });
+  expect(cluster.get(Node, 'a-1')?.status?.allocatable?.['example.com/gpu']).toBeUndefined();
+  expect(await advertise(null)).toBeUndefined();
+});
+
 test('a pool is scaled up and down: the last nodes go, with their leases', async () => {
   await using cluster = await start();
   await cluster.apply([pool('a', { count: 2 }), pool('a-1', { count: 1 })]);

@@ -75,12 +75,7 @@ export const labelsOf = (name: string, { labels }: NodeTemplate): Record<string,
 
 export function nodeStatus(
   name: string,
-  {
-    address,
-    capacity,
-    nowMs,
-    before,
-  }: { address: string; capacity: SimulatedCapacity; nowMs: number; before: NodeStatus | undefined },
+  { address, capacity, had, nowMs, before }: Amounts & { address: string; nowMs: number },
 ): NodeStatus {
   const now = timestampOf(nowMs);
   const condition = (type: string, status: string, reason: string, message: string) => {
@@ -93,7 +88,7 @@ export function nodeStatus(
       { type: 'InternalIP', address },
       { type: 'Hostname', address: name },
     ],
-    ...withAdvertised({ capacity, allocatable: capacity }, before),
+    ...amountsOf({ capacity, had, before }),
     conditions: [
       condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
       condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
@@ -115,6 +110,28 @@ export function nodeStatus(
     },
   };
 }
+
+export interface Amounts {
+  capacity: SimulatedCapacity;
+  /** What the node had by itself as it was written last: of what there is besides, others have said that it is there. */
+  had?: SimulatedCapacity | undefined;
+  before: NodeStatus | undefined;
+}
+
+/** As a merge patch takes it: `null` for what the node has no more. */
+export function amountsOf({ capacity: own, had = {}, before }: Amounts): Pick<NodeStatus, 'capacity' | 'allocatable'> {
+  const others = (amounts: Record<string, string> = {}) =>
+    Object.fromEntries(Object.entries(amounts).filter(([name]) => !Object.hasOwn(had, name)));
+  const said = before && { ...before, capacity: others(before.capacity), allocatable: others(before.allocatable) };
+  const { capacity, allocatable } = withAdvertised({ capacity: own, allocatable: own }, said);
+  return {
+    capacity: { ...nothingOf(before?.capacity), ...capacity },
+    allocatable: { ...nothingOf(before?.allocatable), ...allocatable },
+  };
+}
+
+const nothingOf = (amounts: Readonly<Record<string, string>> = {}): Record<string, string> =>
+  Object.fromEntries(Object.keys(amounts).map((name) => [name, null])) as unknown as Record<string, string>;
 
 export const leaseSpec = (name: string, { seconds, nowMs }: { seconds: number; nowMs: number }): Lease['spec'] => ({
   holderIdentity: name,

@@ -7,6 +7,7 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { Taint } from '#api/generated/schema.ts';
 import type { SimulatedPodRule } from '#api/kedge/v1alpha1/simulated-node-pool.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import { type Log, silentLog } from '#base/log.ts';
@@ -15,12 +16,13 @@ import type { Client } from '#client/client.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { Unreachable } from '#client/transport.ts';
 import { NodeIndexes } from './node-indexes.ts';
+import { NodeLeases } from './node-leases.ts';
 import { RequestQueue } from './request-queue.ts';
 import {
   addressOf,
+  amountsOf,
   DEFAULT_CAPACITY,
   LEASE_NAMESPACE,
-  leaseSpec,
   type NodeTemplate,
   nodeDraft,
   nodeStatus,
@@ -94,8 +96,9 @@ export class SimulatedNodes {
   readonly #services: SimulatedNodesServices;
   readonly #members = new Map<string, Member>();
   readonly #indexes = new NodeIndexes();
-  /** As they were written last, by node. */
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases: NodeLeases;
+  /** What each node had by itself as it was written last. */
+  readonly #had = new Map<string, SimulatedCapacity>();
   readonly #nodes: Informer<Node>;
   readonly #wheel: TimerWheel;
   readonly #requests = new RequestQueue();
@@ -107,6 +110,7 @@ export class SimulatedNodes {
     this.#services = services;
     this.#nodes = services.informers.for(Node);
     this.#wheel = new TimerWheel(services.clock);
+    this.#leases = new NodeLeases({ ...services, seconds: this.#leaseSeconds });
     this.#pods = new SimulatedPods({
       ...services,
       pods: services.informers.for(Pod),
@@ -137,7 +141,10 @@ export class SimulatedNodes {
     if (this.#isStopped) return;
     for (const node of this.#nodes.list()) this.#indexes.keep(node);
     this.#unsubscribe = this.#nodes.onChange(({ key, now, before }) => {
-      if (isStopped(before) && !isStopped(now) && this.#members.has(key)) this.#resume(key);
+      const member = this.#members.get(key);
+      if (!member || !now || isStopped(now)) return;
+      if (isStopped(before)) this.#resume(key);
+      else if (this.#isOtherwise(member, now, before)) this.#send(() => this.#report(key));
     });
     this.#pods.start();
     this.#wheel.set('statuses', STATUS_EVERY_MS, () => this.#reportAll());
@@ -169,13 +176,15 @@ export class SimulatedNodes {
   /** Its object has gone: it is new again when it is put. */
   forget(name: string): void {
     this.#members.delete(name);
+    this.#had.delete(name);
   }
 
   /** Takes the node away, as somebody does who scales down. */
   remove(name: string): void {
     if (!this.#members.delete(name)) return;
     this.#indexes.give(name);
-    this.#leases.delete(name);
+    this.#had.delete(name);
+    this.#leases.forget(name);
     this.#send(() => this.#services.client.delete(Node, { name }));
     this.#send(() => this.#services.client.delete(Lease, { name, namespace: LEASE_NAMESPACE }));
   }
@@ -185,6 +194,7 @@ export class SimulatedNodes {
     const { name } = member;
     try {
       await client.create(Node, nodeDraft(name, { ...member, nowMs: clock.now() }));
+      this.#had.set(name, member.template.capacity);
     } catch (error) {
       if (!hasReason(error, 'AlreadyExists')) throw error;
       await this.#takeOver(member);
@@ -213,8 +223,17 @@ export class SimulatedNodes {
     if (!member || this.isStopped(name)) return;
     const { status: before } = this.#nodes.get(name) ?? (await client.get(Node, { name }));
     const { capacity } = member.template;
-    const status = nodeStatus(name, { address: addressOf(member.index), capacity, nowMs: clock.now(), before });
+    const amounts = { capacity, had: this.#had.get(name), before };
+    const status = nodeStatus(name, { ...amounts, address: addressOf(member.index), nowMs: clock.now() });
     await client.patch(Node, { name, subresource: 'status' }, { type: 'merge', patch: { status } });
+    this.#had.set(name, capacity);
+  }
+
+  /** Somebody has changed its capacity so that it has to say something else: kubelets do so within seconds. */
+  #isOtherwise({ name, template }: Member, { status: now }: Node, before: Node | undefined): boolean {
+    if (!before || isEqual(now?.capacity, before.status?.capacity)) return false;
+    const { capacity, allocatable } = amountsOf({ ...template, had: this.#had.get(name), before: now });
+    return !isEqual({ capacity, allocatable }, { capacity: now?.capacity, allocatable: now?.allocatable });
   }
 
   #reportAll(): void {
@@ -245,29 +264,8 @@ export class SimulatedNodes {
     return this.#services.leaseSeconds ?? LEASE_SECONDS;
   }
 
-  /** As kubelets do: the lease is written over as it was written last, and asked for only when somebody else changed it. */
   async #renew(name: string): Promise<void> {
-    if (!this.#members.has(name) || this.isStopped(name)) return;
-    const { client, clock } = this.#services;
-    const spec = leaseSpec(name, { seconds: this.#leaseSeconds, nowMs: clock.now() });
-    const last = this.#leases.get(name);
-    try {
-      this.#leases.set(name, await (last ? client.update(Lease, { ...last, spec }) : this.#makeLease(name, spec)));
-    } catch (error) {
-      if (!last || !hasReason(error, 'Conflict', 'NotFound')) throw error;
-      this.#leases.set(name, await this.#makeLease(name, spec));
-    }
-  }
-
-  async #makeLease(name: string, spec: Lease['spec']): Promise<Lease> {
-    const { client } = this.#services;
-    const at = { name, namespace: LEASE_NAMESPACE };
-    try {
-      return await client.create(Lease, { metadata: at, spec });
-    } catch (error) {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-      return client.patch(Lease, at, { type: 'merge', patch: { spec } });
-    }
+    if (this.#members.has(name) && !this.isStopped(name)) await this.#leases.renew(name);
   }
 
   /** Somebody has switched it off. */
