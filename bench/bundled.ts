@@ -13,15 +13,15 @@ import type { Row } from './row.ts';
 const ROOT = join(import.meta.dirname, '..');
 
 /**
- * @param entry a file beside this one that writes its rows to stdout as JSON, and what it says to stderr.
+ * @param entry a file beside this one that writes what it has measured to stdout as JSON, and what it says to stderr.
  * @param network the network namespace to run it in; undefined: this process's.
  */
-export async function runBundled(
+export async function runBundled<T = Row[]>(
   bench: Bench,
   entry: string,
   args: readonly string[],
   network?: string,
-): Promise<Row[]> {
+): Promise<T> {
   const outfile = join(ROOT, '.cache/bench', `${entry}-${process.pid}.mjs`); // beside node_modules
   bench.atEnd(() => rm(outfile, { force: true }));
   await bundle(entry, outfile);
@@ -35,7 +35,7 @@ export async function runBundled(
   });
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${entry} ended with ${code}`);
-  return JSON.parse(written) as Row[];
+  return JSON.parse(written) as T;
 }
 
 export async function bundle(entry: string, outfile: string): Promise<void> {

@@ -45,6 +45,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
     target: 300,
     gates: [60, 60],
     sizes: [
+      { nodes: 100, initial: 10, pods: 80 },
       { nodes: 1_000, initial: 100, pods: 800 },
       { nodes: 5_000, initial: 1_000, pods: 2_000 },
     ],

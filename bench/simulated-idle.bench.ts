@@ -17,7 +17,9 @@ import { SimulatedCluster } from './simulated-cluster.ts';
 
 /** Nodes, and pods on each of them; the last is what the target is for. */
 const SIZES = [
+  { nodes: 100, podsOnEach: 0 },
   { nodes: 1_000, podsOnEach: 0 },
+  { nodes: 5_000, podsOnEach: 0 },
   { nodes: 1_000, podsOnEach: 100 },
 ] as const;
 const BATCH = 1_000;
