@@ -23,7 +23,7 @@ import { badRequest } from '#api/machinery/status.ts';
 import type { CustomShape } from '#api/machinery/structural-schema/custom-shape.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { JSON_MEDIA_TYPE, mediaTypeOf, type RequestBody, refuseMediaType, YAML_MEDIA_TYPE } from './request-body.ts';
-import { bodyWithDecodedSpec, keepDecodedSpec } from './template-specs.ts';
+import { keepDecodedSpec, withDecodedSpec } from './template-specs.ts';
 import type { FieldValidation } from './verbs/write-options.ts';
 
 export interface DecodeOptions {
@@ -51,10 +51,14 @@ export function decodeObject<T extends KubeObject>(
   body: RequestBody | undefined,
   options: DecodeOptions,
 ): T {
-  const known = options.from ? undefined : bodyWithDecodedSpec(kind, body);
-  const read = decoded(kind, known?.body ?? body, { shape: kind.facts, ...options, ...known });
-  const object = kind.defaults(told(kind, read, options) as unknown as T);
-  if (!options.from && !known && read.errors.length === 0) keepDecodedSpec(kind, body, object);
+  const context = { shape: kind.facts, ...options };
+  const read = readOfType(kind, body, context);
+  const known = options.from ? undefined : withDecodedSpec(kind, read.value);
+  const decoded = known
+    ? fitted(kind, { ...read, value: known.value }, { ...context, from: known.from })
+    : fitted(kind, read, context);
+  const object = kind.defaults(told(kind, decoded, options) as unknown as T);
+  if (!options.from && !known && !decoded.hasUnknown) keepDecodedSpec(kind, read.value, object);
   return object;
 }
 
@@ -65,20 +69,22 @@ export function decodeBody(
   options: DecodeOptions,
   shape: TypeFacts | undefined = facts.typeOfKind(type.group, type.version, type.kind),
 ): Record<string, unknown> {
-  return told(type, decoded(type, body, { shape, ...options }), options);
+  const context = { shape, ...options };
+  return told(type, fitted(type, readOfType(type, body, context), context), options);
 }
 
 interface Decoded {
   object: Record<string, unknown>;
   /** What strict reading would refuse. */
   errors: readonly string[];
+  /** Fields, whether or not they count as errors. */
+  hasUnknown: boolean;
 }
 
-function decoded(type: BodyType, body: RequestBody | undefined, context: Context): Decoded {
+function readOfType(type: BodyType, body: RequestBody | undefined, context: Context): Read {
   const read = readBody(type, body, context);
   refuseOtherType(type, read.value);
-  const { object, unknownFields } = fitted(type, read.value, context);
-  return { object, errors: errorsOf(read, unknownFields, context) };
+  return read;
 }
 
 function told(type: BodyType, { object, errors }: Decoded, { fieldValidation, warn }: DecodeOptions) {
@@ -224,12 +230,18 @@ function errorsOf(
   return ordered && 'strictErrors' in ordered ? ordered.strictErrors : [...strictErrors, ...unknownFields];
 }
 
-function fitted(type: BodyType, value: unknown, { shape, from }: Context) {
+function fitted(type: BodyType, read: Read, context: Context): Decoded {
+  const { value } = read;
+  const { shape, from } = context;
   const result = shape
     ? normalise(facts, shape, (from ? keepSame(value, from) : value) ?? {}, from)
     : normaliseCustom(value, type.custom);
   if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
-  return { object: typed(type, result.object), unknownFields: textsOf(result, shape) };
+  return {
+    object: typed(type, result.object),
+    errors: errorsOf(read, textsOf(result, shape), context),
+    hasUnknown: result.unknownFields.length > 0,
+  };
 }
 
 function typed(type: BodyType, object: Record<string, unknown>): Record<string, unknown> {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { HorizontalPodAutoscaler } from '#api/autoscaling/v1/horizontal-pod-autoscaler.ts';
@@ -10,14 +11,17 @@ import { startCluster } from '#testing/cluster.ts';
 import { decodeObject } from './decode-object.ts';
 import { JSON_MEDIA_TYPE } from './request-body.ts';
 import { withSpecAsAdmittedBefore } from './template-specs.ts';
+import type { FieldValidation } from './verbs/write-options.ts';
 
 const containers = () => [{ name: 'main', image: 'example/main:1', resources: { limits: { cpu: '1000m' } } }];
 const templateSpec = (more: object = {}) => deepFreeze({ containers: containers(), ...more });
 
-function created(spec: object, { fieldValidation = 'Warn' as const, name = 'web' } = {}) {
+/** With `from`, nothing that was found out of another body counts. */
+function created(spec: object, { name = 'web', ...from }: { name?: string; from?: object } = {}) {
   const warnings: string[] = [];
   const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec };
-  const options = { fieldValidation, warn: (text: string) => void warnings.push(text) };
+  const warn = (text: string) => void warnings.push(text);
+  const options = { fieldValidation: 'Warn' as const, warn, ...from };
   return { pod: decodeObject(Pod, { object, contentType: JSON_MEDIA_TYPE }, options), warnings };
 }
 
@@ -66,6 +70,67 @@ describe('what several pods are made of', () => {
     };
     expect(targetOf({})).toBe(80);
     expect(targetOf({ 'autoscaling.alpha.kubernetes.io/metrics': '[]' })).toBeUndefined();
+  });
+});
+
+describe('what is sent again', () => {
+  const textOf = (pod: Pod) => JSON.stringify(pod);
+  const sent = (spec: object, fieldValidation: FieldValidation = 'Strict') => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ metadata: { name: 'web' }, spec }));
+    return decodeObject(Pod, { bytes, contentType: JSON_MEDIA_TYPE }, { fieldValidation, warn: () => undefined });
+  };
+
+  test('is shared from the second time on', () => {
+    const spec = { containers: containers(), nodeName: 'sent-again' };
+    const first = sent(spec);
+    expect(isShared(first.spec)).toBe(false);
+    const second = sent(spec);
+    expect(second.spec).toBe(first.spec);
+    expect(isShared(second.spec)).toBe(true);
+    expect(created(structuredClone(spec)).pod.spec).toBe(first.spec); // by whomever
+  });
+
+  test('is what it was then, whatever who handed it in makes of it afterwards', () => {
+    const spec = { containers: containers(), nodeName: 'changed-later' };
+    created(spec);
+    spec.containers[0]!.image = 'example/main:2';
+    expect(created(spec).pod.spec.containers[0]?.image).toBe('example/main:2');
+    spec.containers[0]!.image = 'example/main:3';
+    expect(created(spec).pod.spec.containers[0]?.image).toBe('example/main:3');
+  });
+
+  test('is told of what is unknown in it, also when that was not asked for the first time', () => {
+    const spec = { containers: containers(), nodeName: 'unknown-in-it', colour: 'red' };
+    expect(sent(spec, 'Ignore').spec).not.toHaveProperty('colour');
+    expect(() => sent(spec)).toThrow('unknown field "spec.colour"');
+    expect(created(spec).warnings).toEqual(['unknown field "spec.colour"']);
+  });
+
+  test('is read as if it were alone', () => {
+    const amounts = fc.constantFrom({ cpu: '1', memory: '1Gi' }, { memory: '1Gi', cpu: '1' }, { cpu: '1000m' });
+    const container = fc.record(
+      { name: fc.constantFrom('a', 'b'), image: fc.constantFrom('x', null), resources: fc.record({ limits: amounts }) },
+      { requiredKeys: ['name'] },
+    );
+    const spec = fc.record(
+      {
+        containers: fc.array(container, { maxLength: 2 }),
+        nodeSelector: fc.constantFrom({ a: '1', b: '2' }, { b: '2', a: '1' }, {}, { ['__proto__']: '1' }),
+        hostNetwork: fc.constantFrom(true, false, null),
+        colour: fc.constant('red'),
+      },
+      { requiredKeys: ['containers'] },
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(spec, fc.integer({ min: 1, max: 3 })), { maxLength: 6 }), (specs) => {
+        for (const [one, times] of specs)
+          for (let time = 0; time < times; time++) {
+            const { pod, warnings } = created(one);
+            const alone = created(one, { from: {} });
+            expect([textOf(pod), warnings]).toEqual([textOf(alone.pod), alone.warnings]);
+          }
+      }),
+    );
   });
 });
 

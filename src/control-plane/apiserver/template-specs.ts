@@ -1,45 +1,68 @@
 /**
- * A controller makes many objects of one template, and hands in the very same specification with each of them. It is read and given
- * its defaults once; what comes out is shared by all of them, and so is what admission makes of it.
+ * Many objects are made of one template: a controller hands in the very same specification with each of them, and who creates them
+ * from outside sends the same again and again. It is read and given its defaults once; what comes out is shared by all of them, and
+ * so is what admission makes of it.
  */
 import { keepSame } from '#api/machinery/keep-same.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { type KubeObject, withParts } from '#api/machinery/object.ts';
+import { cloneRaw } from '#api/machinery/raw-value.ts';
 import { isShared, share } from '#api/machinery/shared-parts.ts';
 import { deepFreeze, isDeeplyFrozen } from '#base/deep-freeze.ts';
-import type { RequestBody } from './request-body.ts';
 
 type Specified = KubeObject & { spec?: unknown };
 
-/** By what was handed in. */
+/** By what was handed in, of which nobody can change any. */
 const decodedSpecs = new WeakMap<object, { kind: Kind; spec: object }>();
 
-/** The same body with what its specification was decoded to before, if it was; `from` to have it left as it is. */
-export function bodyWithDecodedSpec(kind: Kind, body: RequestBody | undefined) {
-  const given = frozenSpecOf(body);
-  const known = given && decodedSpecs.get(given);
-  if (known?.kind !== kind) return undefined;
-  const { spec } = known;
-  return { body: { ...body!, object: withParts(objectIn(body) as Specified, { spec }) }, from: { spec } };
+/** What was handed in last that somebody could change, as it was then; shared when the same comes again. */
+const lastSpecs = new WeakMap<Kind, { given: unknown; spec: object }>();
+
+/** The same value with what its specification was decoded to before, if it was; `from` to have it left as it is. */
+export function withDecodedSpec(kind: Kind, value: unknown) {
+  const spec = specIn(value) && decodedSpecOf(kind, specIn(value)!);
+  return spec && { value: withParts(value as Specified, { spec }), from: { spec } };
 }
 
-/** After a body without a fault was decoded. What somebody could still change is not kept. */
-export function keepDecodedSpec(kind: Kind, body: RequestBody | undefined, { spec }: Specified): void {
-  const given = frozenSpecOf(body);
-  if (!given || !isObject(spec) || !hasSpecByItself(kind) || decodedSpecs.has(given) || !isDeeplyFrozen(given)) return;
-  decodedSpecs.set(given, { kind, spec: share(spec) });
+function decodedSpecOf(kind: Kind, given: object): object | undefined {
+  const known = decodedSpecs.get(given);
+  if (known) return known.kind === kind ? known.spec : undefined;
+  const last = lastSpecs.get(kind);
+  if (!last || !isAlike(given, last.given)) return undefined;
+  return isShared(last.spec) ? last.spec : share(last.spec);
+}
+
+/** After a value without a fault was decoded. */
+export function keepDecodedSpec(kind: Kind, value: unknown, { spec }: Specified): void {
+  const given = specIn(value);
+  if (!given || !isObject(spec) || !hasSpecByItself(kind) || decodedSpecs.has(given)) return;
+  if (isDeeplyFrozen(given)) decodedSpecs.set(given, { kind, spec: share(spec) });
+  else lastSpecs.set(kind, { given: copyOf(given), spec: deepFreeze(spec) });
 }
 
 /** A version that is not stored may have the rest of what is stored in annotations, and then goes by those. */
 const hasSpecByItself = ({ custom, hub }: Kind): boolean => !custom && !hub;
 
-function frozenSpecOf(body: RequestBody | undefined): object | undefined {
-  const { spec } = (objectIn(body) ?? {}) as { spec?: unknown };
-  return isObject(spec) && Object.isFrozen(spec) ? spec : undefined;
+function specIn(value: unknown): object | undefined {
+  const spec = isObject(value) ? (value as Specified).spec : undefined;
+  return isObject(spec) ? spec : undefined;
 }
 
-const objectIn = (body: RequestBody | undefined): unknown => (body && 'object' in body ? body.object : undefined);
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** Of what was in shape, and so is not too deep. */
+const copyOf = (given: object): unknown => (cloneRaw(given, Infinity) as { value: unknown }).value;
+
+/** Whether both are written as the same JSON: what is made of maps has their keys in the order in which they came. */
+function isAlike(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (!isObject(a) || !isObject(b) || Array.isArray(a) !== Array.isArray(b)) return false;
+  const [names, others] = [Object.keys(a), Object.keys(b)];
+  if (names.length !== others.length) return false;
+  return names.every((name, at) => name === others[at] && isAlike((a as Fields)[name], (b as Fields)[name]));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** By what admission was asked about. */
 const admittedSpecs = new WeakMap<object, object>();

@@ -29,6 +29,8 @@ const validateSpec = (spec: schema.PodSpec, metadata?: schema.Pod['metadata']): 
   ...validateOnCreate(spec, AT),
 ];
 
+const withDefaults = findingOnce((spec: schema.Submitted<schema.PodSpec>) => defaultPod(defaultPodSpec(spec)));
+
 /** That of a template is looked at once, and not for each of its pods. */
 const validateUnnamed = findingOnce((spec: schema.PodSpec) => validateSpec(spec));
 const warningsOfSpec = findingOnce((spec: schema.PodSpec) => warningsOfPod({ spec }));
@@ -65,7 +67,7 @@ export const Pod = defineKind<schema.Pod>({
 
   defaults: (given) => {
     const pod = given as schema.Pod;
-    const spec = defaultPod(defaultPodSpec(given.spec));
+    const spec = withDefaults(given.spec ?? {});
     return spec === pod.spec ? pod : withParts(pod, { spec });
   },
   prepareForCreate: (given) => {
