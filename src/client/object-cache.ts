@@ -1,6 +1,7 @@
 /** The local copy behind an informer: objects by key, by namespace and by whatever its users index them by. */
 import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { haveSameItems } from '#base/same-items.ts';
 
 export interface Change<T extends KubeObject> {
   key: ObjectKey;
@@ -223,8 +224,5 @@ export class Index<T extends KubeObject> {
 }
 
 function isSame(a: Keys, b: Keys): boolean {
-  if (a === b) return true;
-  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+  return a === b || (Array.isArray(a) && Array.isArray(b) && haveSameItems(a, b));
 }

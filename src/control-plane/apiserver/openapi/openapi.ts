@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { facts } from '#api/generated/facts.ts';
 import { apiVersionOf, type Kind, type KindRegistry } from '#api/machinery/kind.ts';
 import { publishedSchema } from '#api/machinery/structural-schema/published-schema.ts';
+import { haveSameItems } from '#base/same-items.ts';
 import { customDefinitionName, definitionName } from './definition-name.ts';
 import { type CustomDefinition, type DefinitionSources, definitionsFor } from './definitions.ts';
 import type { Descriptions } from './descriptions.ts';
@@ -79,7 +80,7 @@ export function createOpenApi(
     const kinds = servedKinds(registry).filter((kind) => documentPathOf(kind) === path);
     if (kinds.length === 0) return undefined;
     const before = remembered.get(path);
-    if (before && isSameList(before.kinds, kinds)) return before.document;
+    if (before && haveSameItems(before.kinds, kinds)) return before.document;
     const endpoints = sortedEndpoints(kinds);
     const definitions = definitionsFor(rootsOf(endpoints), sourcesOf(kinds, 3, options));
     const document = new Document3(documentV3(endpoints, definitions, options));
@@ -157,9 +158,6 @@ class Document3 {
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const servedKinds = (registry: KindRegistry): readonly Kind[] => registry.all().filter(({ verbs }) => verbs.length > 0);
-
-const isSameList = (a: readonly Kind[], b: readonly Kind[]): boolean =>
-  a.length === b.length && a.every((kind, index) => kind === b[index]);
 
 const sortedEndpoints = (kinds: readonly Kind[]): Endpoint[] =>
   kinds.flatMap((kind) => endpointsOf(kind, facts)).sort((a, b) => (a.path < b.path ? -1 : 1));
