@@ -11,6 +11,7 @@ import type {
   RoleRef,
   Subject,
 } from '#api/generated/schema.ts';
+import { haveSameItems } from '#base/same-items.ts';
 import type { UserInfo } from '#client/transport.ts';
 import {
   type Attributes,
@@ -56,7 +57,7 @@ interface Grant {
   reason: string;
 }
 
-/** What a user is given in a namespace, those of the cluster first; and which roles are not there. */
+/** What a user is given by the bindings of the cluster, or by those of one namespace; and which roles are not there. */
 interface Granted {
   grants: readonly Grant[];
   problems: readonly string[];
@@ -78,14 +79,17 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
 
   authorize(attributes: Attributes): Decision {
     const namespace = isResourceRequest(attributes) ? attributes.namespace : '';
-    const { grants, problems } = this.#granted(attributes.user, namespace);
-    for (const { rules, reason } of grants) if (rulesAllow(rules, attributes)) return allow(reason);
+    const problems: string[] = [];
+    for (const granted of this.#inTurn(attributes.user, namespace)) {
+      for (const { rules, reason } of granted.grants) if (rulesAllow(rules, attributes)) return allow(reason);
+      problems.push(...granted.problems);
+    }
     return noOpinion(problems.length === 0 ? '' : `RBAC: ${aggregate(problems)}`);
   }
 
   rulesFor(user: UserInfo, namespace: string): UserRules {
-    const { grants, problems } = this.#granted(user, namespace);
-    const rules = grants.flatMap((grant) => grant.rules);
+    const rules = this.policyRulesOf(user, namespace);
+    const problems = [...this.#inTurn(user, namespace)].flatMap((granted) => granted.problems);
     return {
       resourceRules: rules
         .filter(({ resources }) => resources?.length)
@@ -105,7 +109,8 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
 
   /** All rules that hold for the user in the namespace, '' for the cluster alone. What cannot be found is left out. */
   policyRulesOf(user: UserInfo, namespace: string): PolicyRule[] {
-    return this.#granted(user, namespace).grants.flatMap((grant) => grant.rules);
+    const grants = [...this.#inTurn(user, namespace)].flatMap((granted) => granted.grants);
+    return grants.flatMap(({ rules }) => rules);
   }
 
   /** The rules behind a binding's roleRef; undefined when there is no such role. */
@@ -117,29 +122,31 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
     return role && (role.rules ?? []);
   }
 
-  /** Components ask for the same thousands of times a second, and roles and bindings change seldom. */
+  /** Those of the cluster first: who may something everywhere is not looked up in each namespace. */
+  *#inTurn(user: UserInfo, namespace: string): Generator<Granted, void> {
+    yield this.#granted(user, '');
+    if (namespace) yield this.#granted(user, namespace);
+  }
+
+  /** Components ask for the same thousands of times a second, and roles and bindings change seldom. '': the cluster. */
   #granted(user: UserInfo, namespace: string): Granted {
     const known = this.#remembered.get(user, namespace);
     if (known) return known;
     const problems: string[] = [];
-    const granted = { grants: [...this.#grants(user, namespace, problems)], problems };
+    const granted = { grants: this.#grants(user, namespace, problems), problems };
     if (namespace.length <= LONGEST_NAMESPACE) this.#remembered.set(user, namespace, granted);
     return granted;
   }
 
-  *#grants(user: UserInfo, namespace: string, problems: string[]): Generator<Grant> {
-    const keys = keysOfUser(user);
-    for (const subjectKey of keys)
-      for (const binding of this.#source.clusterRoleBindingsOf(subjectKey)) {
-        const rules = this.#rulesOf(binding, '', problems);
-        if (rules) yield { rules, reason: reasonOf(binding, subjectKey) };
-      }
-    if (!namespace) return;
-    for (const subjectKey of keys)
-      for (const binding of this.#source.roleBindingsOf(namespace, subjectKey)) {
+  #grants(user: UserInfo, namespace: string, problems: string[]): Grant[] {
+    const bindingsOf = (subjectKey: string): readonly (ClusterRoleBinding | RoleBinding)[] =>
+      namespace ? this.#source.roleBindingsOf(namespace, subjectKey) : this.#source.clusterRoleBindingsOf(subjectKey);
+    return keysOfUser(user).flatMap((subjectKey) =>
+      bindingsOf(subjectKey).flatMap((binding): Grant[] => {
         const rules = this.#rulesOf(binding, namespace, problems);
-        if (rules) yield { rules, reason: reasonOf(binding, subjectKey) };
-      }
+        return rules ? [{ rules, reason: reasonOf(binding, subjectKey) }] : [];
+      }),
+    );
   }
 
   #rulesOf({ roleRef }: ClusterRoleBinding | RoleBinding, namespace: string, problems: string[]) {
@@ -156,14 +163,14 @@ class GrantsByUser {
 
   get({ name, groups }: UserInfo, namespace: string): Granted | undefined {
     const of = this.#byName.get(name);
-    return of && isSame(of.groups, groups) ? of.byNamespace.get(namespace) : undefined;
+    return of && haveSameItems(of.groups, groups) ? of.byNamespace.get(namespace) : undefined;
   }
 
   set({ name, groups }: UserInfo, namespace: string, granted: Granted): void {
     if (this.#size >= MOST_REMEMBERED) this.clear();
     this.#size++;
     const of = this.#byName.get(name);
-    if (of && isSame(of.groups, groups)) of.byNamespace.set(namespace, granted);
+    if (of && haveSameItems(of.groups, groups)) of.byNamespace.set(namespace, granted);
     else this.#byName.set(name, { groups, byNamespace: new Map([[namespace, granted]]) });
   }
 
@@ -172,9 +179,6 @@ class GrantsByUser {
     this.#size = 0;
   }
 }
-
-const isSame = (a: readonly string[], b: readonly string[]): boolean =>
-  a === b || (a.length === b.length && a.every((each, at) => each === b[at]));
 
 // As Go writes several errors in one.
 function aggregate(problems: readonly string[]): string {
