@@ -139,11 +139,12 @@ export class Client {
   }
 }
 
-const typed = <T extends KubeObject>(kind: Kind<T>, object: Draft<T>): unknown => ({
-  ...object,
-  apiVersion: apiVersionOf(kind),
-  kind: kind.kind,
-});
+/** Who writes what was read, a little changed, has said so already: no need of a copy. */
+function typed<T extends KubeObject>(kind: Kind<T>, object: Draft<T>): unknown {
+  const apiVersion = apiVersionOf(kind);
+  if (object.apiVersion === apiVersion && object.kind === kind.kind) return object;
+  return { ...object, apiVersion, kind: kind.kind };
+}
 
 /** On the wire the items of a list of one kind do not say what they are; users of an object want to know. */
 function namingItems<T extends KubeObject>(kind: Kind<T>, list: KubeList<T>): KubeList<T> {
