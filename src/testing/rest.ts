@@ -47,7 +47,7 @@ export class Rest {
     const { clock, view } = this.#parts;
     let quiet = 0;
     let needed: number | undefined = QUIET_TURNS;
-    let revision = -1;
+    let { revision } = view;
     for (let turns = 0; needed === undefined || quiet < needed; turns++) {
       await turn();
       if (this.#failure) throw this.#failure.error;
