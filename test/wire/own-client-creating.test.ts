@@ -1,16 +1,8 @@
 /** What our own client creates from the command line, beside stock kubectl 1.36: the same words, and the same objects. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, test } from 'vitest';
-import { packagedKubectl } from '../../tools/kubectl-path.mjs';
-import type { HttpsApiServer } from '../integration/https-api-server.ts';
-import { startLiveCluster } from './live-cluster.ts';
-import { type Step, toldAlike } from './own-client-stories.ts';
-
-let server: HttpsApiServer;
-let folder: string;
+import { sceneWith } from './own-client-scene.ts';
+import { type Stories, tellStories } from './own-client-stories.ts';
 
 const FILES: Record<string, string | Buffer> = {
   'one.json': '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "raw"}, "data": {"a": "b"}}',
@@ -35,22 +27,15 @@ spec: {schedule: "5 4 1 1 *", suspend: true, jobTemplate: {spec: {template: {spe
 `,
 };
 
-beforeAll(async () => {
-  server = await startLiveCluster();
-  folder = mkdtempSync(join(tmpdir(), 'own-client-creating-'));
-  for (const [name, content] of Object.entries(FILES)) writeFileSync(join(folder, name), content);
+const SCENE = sceneWith(FILES, ({ folder }) => {
   const pair = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem'), '-subj', '/CN=x'];
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ed25519', '-nodes', ...pair], { stdio: 'ignore' });
-});
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
 const AT = '/api/v1/namespaces/NS/configmaps';
 const REGISTRY = 'create secret docker-registry';
 
-const STORIES: Record<string, Step[]> = {
+const STORIES: Stories = {
   'paths of the server, as they are': [
     { args: `create --raw ${AT} -f one.json` },
     { args: `create --raw ${AT} -f one.json` },
@@ -159,7 +144,4 @@ const STORIES: Record<string, Step[]> = {
   ],
 };
 
-describe.skipIf(!packagedKubectl())('what is created', () => {
-  const ENTRIES = Object.entries(STORIES).map(([name, steps], index) => ({ name, steps, index }));
-  test.each(ENTRIES)('$name', ({ steps, index }) => toldAlike(server, { folder, steps, index }));
-});
+tellStories('what is created', SCENE, STORIES);

