@@ -32,6 +32,7 @@ function ioOf({ clock, env }: CliContext): VerbIo {
     },
     stdin: process.stdin,
     terminal: process.stdin.isTTY ? terminal : undefined,
+    printsToTerminal: process.stdout.isTTY ?? false,
     env,
     folder: process.cwd(),
     clock,

@@ -8,7 +8,7 @@ import { VerbError } from './verb-error.ts';
 export interface FlagSpec {
   name: string;
   short?: string;
-  type: 'bool' | 'string' | 'list' | 'repeated' | 'int' | 'duration';
+  type: 'bool' | 'string' | 'list' | 'repeated' | 'pairs' | 'int' | 'int32' | 'duration';
   default?: string;
   /** The value when the flag stands alone, as in `--dry-run`. */
   bare?: string;
@@ -33,8 +33,18 @@ export class Flags {
   set(name: string, value: string): void {
     const spec = this.#spec(name);
     refuseIfUnreadable(spec, value);
-    const before = spec.type === 'list' || spec.type === 'repeated' ? (this.#given.get(name) ?? []) : [];
-    this.#given.set(name, [...before, ...(spec.type === 'list' ? value.split(',') : [value])]);
+    const before = MANY.has(spec.type) ? (this.#given.get(name) ?? []) : [];
+    this.#given.set(name, [...before, ...valuesIn(spec, value)]);
+  }
+
+  /** As they are for what knows only `specs`: other flags of those names that a command has are none of them. */
+  withoutShadowing(specs: readonly FlagSpec[]): Flags {
+    const flags = new Flags(specs);
+    for (const spec of specs) {
+      const given = this.#specs.get(spec.name) === spec ? this.#given.get(spec.name) : undefined;
+      if (given) flags.#given.set(spec.name, given);
+    }
+    return flags;
   }
 
   /** The flag was given, whatever its value. */
@@ -54,6 +64,12 @@ export class Flags {
 
   list(name: string): readonly string[] {
     return this.#given.get(name) ?? (this.#spec(name).default ? [this.#spec(name).default!] : []);
+  }
+
+  /** Of `KEY=VALUE,…`; the last value of a key counts. */
+  pairs(name: string): Record<string, string> {
+    const pairs = this.list(name).filter((pair) => pair !== '');
+    return Object.fromEntries(pairs.map((pair) => halves(pair).map((half) => half.trim())));
   }
 
   int(name: string): number {
@@ -76,6 +92,19 @@ export class Flags {
   }
 }
 
+function halves(pair: string): [key: string, value: string] {
+  const at = pair.indexOf('=');
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+/** An empty list is one of nothing. */
+function valuesIn({ type }: FlagSpec, text: string): string[] {
+  if (type !== 'list' && type !== 'pairs') return [text];
+  return text === '' ? [] : text.split(',');
+}
+
+const MANY: ReadonlySet<FlagSpec['type']> = new Set(['list', 'repeated', 'pairs'] as const);
+
 function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): void {
   const flag = short ? `-${short}, --${name}` : `--${name}`;
   const refuse = (why: string): never => {
@@ -85,7 +114,9 @@ function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): voi
   };
   const quoted = JSON.stringify(value);
   if (type === 'bool' && truthOf(value) === undefined) refuse(`strconv.ParseBool: parsing ${quoted}: invalid syntax`);
-  if (type === 'int' && int64In(value) === undefined)
+  if (type === 'pairs' && value.split(',').some((pair) => pair !== '' && !pair.includes('=')))
+    refuse('malformed pair, expect string=string');
+  if ((type === 'int' && int64In(value) === undefined) || (type === 'int32' && !isInt32(value)))
     refuse(
       `strconv.ParseInt: parsing ${quoted}: ${/^[-+]?\d+$/.test(value) ? 'value out of range' : 'invalid syntax'}`,
     );
@@ -93,6 +124,11 @@ function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): voi
     const isNumber = /^[-+]?[\d.]+$/.test(value);
     refuse(isNumber ? `time: missing unit in duration ${quoted}` : `time: invalid duration ${quoted}`);
   }
+}
+
+function isInt32(text: string): boolean {
+  const value = int64In(text);
+  return value !== undefined && BigInt.asIntN(32, value) === value;
 }
 
 const UNIT_MS: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -20,7 +20,7 @@ export async function runVerb(verb: Verb, argv: readonly string[], io: VerbIo, p
   }
   let cluster: ClusterApi | undefined;
   try {
-    const { flags, args, argsBeforeDash } = parseArguments([...(verb.flags ?? []), ...GLOBAL_FLAGS], argv);
+    const { flags, args, argsBeforeDash } = parseArguments(flagsOf(verb), argv);
     if (!verb.run) {
       if (args.length > 0) throw unexpected(`unknown command ${JSON.stringify(args.join(' '))}`, path);
       io.out(helpOf(verb, path));
@@ -28,7 +28,7 @@ export async function runVerb(verb: Verb, argv: readonly string[], io: VerbIo, p
     }
     const warn = (text: string) => io.err(`Warning: ${text}\n`);
     cluster = new ClusterApi({
-      flags,
+      flags: flags.withoutShadowing(GLOBAL_FLAGS),
       env: io.env,
       clock: io.clock,
       userAgent: 'kedge',
@@ -45,6 +45,11 @@ export async function runVerb(verb: Verb, argv: readonly string[], io: VerbIo, p
   } finally {
     cluster?.close();
   }
+}
+
+/** A command's own `--user` stands before the one of every command. */
+function flagsOf({ flags: own = [] }: Verb): FlagSpec[] {
+  return [...own, ...GLOBAL_FLAGS.filter(({ name }) => !own.some((flag) => flag.name === name))];
 }
 
 /** Only an error of the connection names it. */
@@ -73,7 +78,7 @@ function helpOf(verb: Verb, path: string): string {
     `Usage:\n  ${usage} [options]`,
     ...(subverbs.length > 0 ? [`Commands:\n${subverbs.join('\n')}`] : []),
     ...(verb.flags?.length ? [`Options:\n${flagLines(verb.flags)}`] : []),
-    `Options of every command of the API's client:\n${flagLines(GLOBAL_FLAGS)}`,
+    `Options of every command of the API's client:\n${flagLines(flagsOf(verb).slice(verb.flags?.length ?? 0))}`,
   ];
   return `${sections.join('\n\n')}\n`;
 }

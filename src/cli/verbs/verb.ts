@@ -14,6 +14,8 @@ export interface VerbIo {
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
   terminal?: Terminal | undefined;
+  /** What is printed is seen by a person. */
+  printsToTerminal?: boolean;
   /** The whole of standard input. */
   readAll(): Promise<string>;
   stdin: NodeJS.ReadableStream;

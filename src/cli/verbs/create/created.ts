@@ -2,7 +2,7 @@
 import { StatusError } from '#api/machinery/status.ts';
 import { WINDOWS_FLAG } from '../editing.ts';
 import { whileDoing } from '../error-text.ts';
-import type { FlagSpec } from '../flags.ts';
+import type { Flags, FlagSpec } from '../flags.ts';
 import { failuresAmong } from '../going-on.ts';
 import { annotated, annotatedStruct } from '../last-applied.ts';
 import { type ManifestObject, unversioned } from '../manifests.ts';
@@ -77,32 +77,49 @@ async function sendRaw(call: VerbCall): Promise<void> {
   await askRaw(call, 'POST');
 }
 
+interface Manner {
+  /** What kubectl calls it where it could not be created. */
+  told?: string;
+  /** kubectl takes `--save-config` for it, and saves nothing. */
+  neverSaved?: boolean;
+}
+
 /** Sends an object that the command line describes, and tells it. Its namespace is the one of the command. */
-export async function createObject(call: VerbCall, object: ManifestObject): Promise<void> {
+export async function createObject(call: VerbCall, object: ManifestObject, manner: Manner = {}): Promise<void> {
   const { flags, io } = call;
   const print = structPrinter(flags, io);
-  const created = await createdObject(call, object).catch((error: unknown) => {
-    throw whileCreating(error, object.kind);
+  const created = await createdObject(call, object, manner).catch((error: unknown) => {
+    throw whileCreating(error, manner.told ?? TOLD[object.kind]);
   });
   io.out(print(created, `created${dryRunNote(dryRunOf(flags))}`));
 }
 
 /** Of these kinds kubectl says what it was doing, and not what the server called it. */
 const TOLD: Readonly<Record<string, string>> = {
+  ClusterRoleBinding: 'clusterrolebinding: ',
   ConfigMap: 'configmap: ',
+  CronJob: 'cronjob: ',
   Deployment: 'deployment: ',
+  Ingress: 'ingress: ',
   Job: 'job: ',
+  PodDisruptionBudget: 'poddisruptionbudgets: ',
+  PriorityClass: 'priorityclass: ',
+  ResourceQuota: 'quota: ',
+  RoleBinding: 'rolebinding: ',
   Secret: 'secret ',
   ServiceAccount: 'serviceaccount: ',
 };
 
-function whileCreating(error: unknown, kind: string): unknown {
-  const told = TOLD[kind];
+function whileCreating(error: unknown, told: string | undefined): unknown {
   return told && error instanceof StatusError ? new VerbError(`failed to create ${told}${error.message}`) : error;
 }
 
 /** As `createObject`, but tells nothing. */
-export async function createdObject(call: VerbCall, object: ManifestObject): Promise<unknown> {
+export async function createdObject(
+  call: VerbCall,
+  object: ManifestObject,
+  { neverSaved = false }: Manner = {},
+): Promise<unknown> {
   const { flags } = call;
   const target = await targetOf(call, { object, source: '' });
   if (!call.cluster.isNamespaceGiven && dryRunOf(flags) === 'client') {
@@ -110,7 +127,7 @@ export async function createdObject(call: VerbCall, object: ManifestObject): Pro
     const { namespace, ...metadata } = (target.object as ManifestObject).metadata;
     target.object = { ...(target.object as ManifestObject), metadata };
   }
-  return sent(call, target, annotatedStruct);
+  return sent(call, target, neverSaved ? (unsaved) => unsaved : annotatedStruct);
 }
 
 async function sent(
@@ -124,6 +141,13 @@ async function sent(
   const query = writeQuery(flags, { dryRun, hasValidation: true });
   const path = pathOf(resource, { namespace, query });
   return (await cluster.request({ method: 'POST', path, object: unversioned(toSend as ManifestObject) })).object;
+}
+
+/** Throws VerbError for flags that must be given. */
+export function refuseMissing(flags: Flags, names: readonly string[]): void {
+  const missing = names.filter((name) => !flags.has(name));
+  if (missing.length > 0)
+    throw new VerbError(`required flag(s) ${missing.map((name) => JSON.stringify(name)).join(', ')} not set`);
 }
 
 /** The one name that such a command takes. */

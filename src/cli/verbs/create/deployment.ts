@@ -1,7 +1,7 @@
 /** `kedge create deployment`. */
 import type { Verb } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
-import { createObject, nameAndCommand, OBJECT_FLAGS } from './created.ts';
+import { createObject, nameAndCommand, OBJECT_FLAGS, refuseMissing } from './created.ts';
 
 export const createDeploymentVerb: Verb = {
   name: 'deployment',
@@ -17,7 +17,7 @@ export const createDeploymentVerb: Verb = {
   run(call) {
     const { flags } = call;
     const images = flags.list('image');
-    if (images.length === 0) throw new VerbError('required flag(s) "image" not set');
+    refuseMissing(flags, ['image']);
     const { name, command } = nameAndCommand(call);
     if (images.length > 1 && command.length > 0)
       throw new VerbError('cannot specify multiple --image options and command');

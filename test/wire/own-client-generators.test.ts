@@ -1,0 +1,161 @@
+/** Objects that our own client makes of what stands on the command line, beside those of stock kubectl 1.36: byte for byte. */
+import { sceneWith } from './own-client-scene.ts';
+import { type Step, type Stories, tellStories } from './own-client-stories.ts';
+
+/** As it would be sent, as it was created, and as it is to be applied later. */
+const made = (line: string): Step[] => {
+  const [command = '', dash] = line.split(' -- ');
+  const withFlags = (flags: string) => ({ args: `${command} ${flags}${dash === undefined ? '' : ` -- ${dash}`}` });
+  return [
+    withFlags('--dry-run=client -o yaml'),
+    withFlags('--dry-run=client --save-config -o json'),
+    withFlags('--dry-run=server -o yaml'),
+    withFlags('--save-config --field-manager=me -o yaml --show-managed-fields'),
+    withFlags(''),
+  ];
+};
+const lines = (...all: string[]): Step[] => all.map((args) => ({ args }));
+
+const STORIES: Stories = {
+  Roles: [
+    ...made('create role NS-one --verb=get,list --verb=get --resource=pods,deployments.apps/scale,rs'),
+    ...made('create clusterrole NS-paths --verb=get --resource=nodes --non-resource-url=/healthz,/logs/*'),
+    ...made('create clusterrole NS-sum --aggregation-rule=a/b=c,d=␣e'),
+    ...lines(
+      'create role',
+      'create role a b',
+      'create role x',
+      'create role x --verb=get',
+      'create role x --resource=pods',
+      'create role x --verb=get --resource=nope',
+      'create role x --verb=get --resource=pods.nope',
+      'create role x --verb=get --resource=/log',
+      'create role x --verb=use --resource=pods',
+      'create role x --verb=impersonate --resource=users --dry-run=client -o yaml',
+      'create role x --verb=*,get --resource=*,pods --resource-name=a --resource-name=b --resource-name=a --dry-run=client -o yaml',
+      'create role x --verb=odd --resource=*.apps,*/scale --dry-run=client -o json',
+      'create clusterrole x --verb=get',
+      'create clusterrole x --resource=pods',
+      'create clusterrole x --verb=get --non-resource-url=nope',
+      'create clusterrole x --verb=get --non-resource-url=/a*b',
+      'create clusterrole x --verb=list --non-resource-url=/a',
+      'create clusterrole x --verb=get --aggregation-rule=a=b',
+      'create clusterrole x --aggregation-rule=a',
+      'create clusterrole x --verb=* --non-resource-url=* --dry-run=client',
+      'create role x --verb=get --resource=pods --dry-run=nope',
+      'create role x --verb=get --resource=pods -o nope',
+      'create role x --verb=get --resource=pods --nope',
+    ),
+  ],
+  'bindings of roles': [
+    ...made('create rolebinding b --role=r --user=jane --group=devs --serviceaccount=a:b --user=joe'),
+    ...made('create clusterrolebinding NS-b --clusterrole=view --group=devs'),
+    ...lines(
+      'create rolebinding x --clusterrole=view --dry-run=client -o yaml',
+      'create rolebinding x',
+      'create rolebinding x --role=a --clusterrole=b',
+      'create rolebinding x --role=a --serviceaccount=b',
+      'create rolebinding x --role=a --serviceaccount=b:c:d',
+      'create clusterrolebinding x',
+      'create clusterrolebinding x --clusterrole=a --serviceaccount=:c',
+      'create clusterrolebinding --clusterrole=a',
+    ),
+  ],
+  CronJobs: [
+    ...made('create cronjob tick --image=busybox --schedule=*/5␣*␣*␣*␣* -- sh -c date'),
+    ...lines(
+      'create cj once --image=busybox --schedule=0␣0␣1␣1␣* --restart=Never -o yaml',
+      'create cronjob x',
+      'create cronjob x --image=i',
+      'create cronjob x --image=i --schedule=nope',
+      'create cronjob x --image=i --schedule=0␣0␣1␣1␣* --restart=Always',
+    ),
+  ],
+  'quotas, budgets and priorities': [
+    ...made('create quota q --hard=cpu=1000m,pods=2,memory=1.5Gi --scopes=NotTerminating,NotBestEffort'),
+    ...made('create poddisruptionbudget p --selector=a=b,c␣in␣(d,e),!f,g --min-available=50%'),
+    ...made('create priorityclass NS-p --value=1000 --description=for␣all --preemption-policy=Never'),
+    ...lines(
+      'create resourcequota empty -o yaml',
+      'create quota x --hard=a',
+      'create quota x --hard=a=b=c',
+      'create quota x --hard=pods=nope',
+      'create quota x --scopes=a,',
+      'create quota x --scopes=Nope',
+      'create pdb two --selector=a=b --max-unavailable=2 -o json',
+      'create pdb x --min-available=1',
+      'create pdb x --selector=a=b',
+      'create pdb x --selector=a=b --min-available=1 --max-unavailable=1',
+      'create pdb x --selector=a=b --min-available=x',
+      'create pdb x --selector=a=b --max-unavailable=-1',
+      'create pdb x --selector=a!=b --min-available=1',
+      'create pdb x --selector=a>1 --min-available=1',
+      'create pdb x --selector=a==b==c --min-available=1',
+      'create pc x --dry-run=client -o yaml --global-default',
+      'create pc x --value=nope',
+      'create pc x --value=2147483648',
+      'create pc x --value=2000000000',
+      'create pc x --preemption-policy=Nope',
+    ),
+  ],
+  Ingresses: [
+    ...made(
+      'create ingress web --class=c --rule=a.example/*=s:80,tls=t --rule=b.example/x=s:http,tls=t --rule=a.example/y*=o:81 --annotation=k/l=m=n --default-backend=d:8080',
+    ),
+    ...lines(
+      'create ing all --rule=/=s:80 -o yaml',
+      'create ing plain --rule=a.example/=s:80,tls -o yaml',
+      'create ing x --default-backend=d:http --dry-run=client -o yaml',
+      'create ing x --rule=/a=s:80,tls=t --rule=/b=s:0,tls=u --dry-run=client -o yaml',
+      'create ing x',
+      'create ing x --rule=a.example=s:80',
+      'create ing x --rule=a.example/=s',
+      'create ing x --rule=/=s:80 --annotation=a',
+      'create ing x --default-backend=d',
+    ),
+  ],
+  Services: [
+    ...made('create service clusterip c --tcp=80:http,81 --tcp=82:8082'),
+    ...made('create service nodeport n --tcp=80'),
+    ...made('create svc loadbalancer l --tcp=80:8080'),
+    ...made('create service externalname e --external-name=a.example'),
+    ...lines(
+      'create service clusterip none --clusterip=None -o yaml',
+      'create service clusterip none --clusterip=None',
+      'create service clusterip x',
+      'create service clusterip x --clusterip=nope --tcp=80',
+      'create service clusterip x --tcp=nope',
+      'create service clusterip x --tcp=70000',
+      'create service clusterip x --tcp=80:0',
+      'create service clusterip x --tcp=80:UPPER',
+      'create service clusterip --tcp=80',
+      'create service nodeport x --tcp=80 --node-port=1',
+      'create service nodeport x --tcp=80 --node-port=29999 --dry-run=client -o yaml',
+      'create service nodeport x --node-port=nope',
+      'create service loadbalancer x',
+      'create service externalname x',
+      'create service externalname x --external-name=-a',
+      'create service externalname x --external-name=a.example --tcp=80:90 --dry-run=server -o yaml',
+    ),
+  ],
+  'tokens of ServiceAccounts': lines(
+    'create token nobody',
+    'create token',
+    'create token default --duration=-1s',
+    'create token default --duration=1500ms',
+    'create token default --duration=1s',
+    'create token default --duration=nope',
+    'create token default --audience=',
+    'create token default --bound-object-name=a',
+    'create token default --bound-object-uid=a',
+    'create token default --bound-object-kind=Pod',
+    'create token default --bound-object-kind=Deployment --bound-object-name=a',
+    'create token default --bound-object-kind=Secret --bound-object-name=nope',
+    'create token default -o jsonpath={.kind}{.spec.audiences}{.spec.expirationSeconds}',
+    'create token default --audience=a --audience=b --duration=20m -o jsonpath={.apiVersion}{.spec}',
+    'create token default -o jsonpath={.metadata.name}{.metadata.namespace}{.status.nope}',
+    'create token default -o nope',
+  ),
+};
+
+tellStories('what is made of arguments', sceneWith({}), STORIES);
