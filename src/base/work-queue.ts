@@ -33,6 +33,11 @@ export class WorkQueue {
     return this.#waiting.size + this.#active.size + this.#again.size;
   }
 
+  /** It waits, or is being worked on; not when it waits for a time. */
+  has(key: string): boolean {
+    return this.#waiting.has(key) || this.#active.has(key);
+  }
+
   get waiting(): number {
     return this.#waiting.size;
   }

@@ -2,7 +2,7 @@
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
-import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
+import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Informer, Informers } from '#client/informer.ts';
@@ -19,6 +19,7 @@ import type {
 } from './define-controller.ts';
 import type { RunEnvironment } from './key-runner.ts';
 import { KeyRunner } from './key-runner.ts';
+import { OwnWrites } from './own-writes.ts';
 import { trackedApi } from './tracked-api.ts';
 import { WriteBarrier } from './write-barrier.ts';
 
@@ -39,7 +40,8 @@ export function runController({ name, begin }: KindController, env: RunEnvironme
   const cached = ((kind) => informerOf.get(kind)) as Cached<Kind>;
   const barrier = new WriteBarrier({ clock, informerOf: (kind) => informerOf.get(kind) });
   const weigh = (key: ObjectKey, objects: number) => runner.weigh(key, objects);
-  const contextOf = contextMaker(spec, { ...env, cached, barrier, weigh });
+  const own = spec.reckonsWith && new OwnWrites();
+  const contextOf = contextMaker(spec, { ...env, cached, barrier, weigh, own });
   const main = informers.for(spec.reconciles);
 
   const runner: KeyRunner = new KeyRunner(name, env, {
@@ -48,37 +50,57 @@ export function runController({ name, begin }: KindController, env: RunEnvironme
     step(key): Promise<Outcome> {
       const object = main.get(key);
       const context = contextOf(key, object);
-      if (object) return spec.reconcile(object, context);
+      if (object)
+        return own ? knowingOwn(own, key, () => spec.reconcile(object, context)) : spec.reconcile(object, context);
       runner.weigh(key, 0);
+      own?.forget(key);
       return spec.gone?.(context) ?? Promise.resolve({ type: 'settled' });
     },
   });
-  const enqueue = (key: ObjectKey) => runner.add(key);
-  const later = (key: ObjectKey) => runner.addForOthers(key);
+  const add = (key: ObjectKey) => runner.add(key);
+  const addForOthers = (key: ObjectKey) => runner.addForOthers(key);
+  const enqueue: Enqueue = own ? (key, now) => own.told(key, now?.metadata.resourceVersion, add) : add;
+  const later: Enqueue = own ? (key, now) => own.told(key, now?.metadata.resourceVersion, addForOthers) : addForOthers;
   const isHeavy = (key: ObjectKey) => runner.isHeavy(key);
-  runner.onStop(listen(spec, { cached, main, clock, enqueue, later, isHeavy }));
+  const remembers = (key: ObjectKey) => runner.remembers(key);
+  runner.onStop(listen(spec, { cached, main, clock, enqueue, later, isHeavy, remembers }));
   runner.startAfter(informerOf.values());
   return runner;
 }
+
+async function knowingOwn(own: OwnWrites, key: ObjectKey, step: () => Promise<Outcome>): Promise<Outcome> {
+  own.begin(key);
+  try {
+    return await step();
+  } finally {
+    own.end(key);
+  }
+}
+
+/** `now`: what has changed, as it is; undefined when it is gone. */
+type Enqueue = (key: ObjectKey, now: KubeObject | undefined) => void;
 
 interface Listening {
   cached: Cached<Kind>;
   main: Informer<KubeObject>;
   clock: Clock;
-  enqueue(key: ObjectKey): void;
+  enqueue: Enqueue;
   /** With other changes, when a step is much work. */
-  later(key: ObjectKey): void;
+  later: Enqueue;
   /** A step is much work. */
   isHeavy(key: ObjectKey): boolean;
+  /** See KeyRunner. */
+  remembers(key: ObjectKey): boolean;
 }
 
 function listen(spec: Spec, listening: Listening): () => void {
-  const { main, cached, enqueue, later, isHeavy } = listening;
+  const { main, cached, enqueue, later, isHeavy, remembers } = listening;
   const stops = [
     main.onChange((change) => {
+      if (!change.now && !spec.gone && !remembers(change.key)) return;
       if (!isOfInterest(spec, change)) return;
-      if (isHeavy(change.key) && asksNothingNew(change)) later(change.key);
-      else enqueue(change.key);
+      if (isHeavy(change.key) && asksNothingNew(change)) later(change.key, change.now);
+      else enqueue(change.key, change.now);
     }),
     ...(spec.owns ?? []).map((kind) => {
       return cached(kind).onChange(({ now, before }) => ownersTouched(spec, listening, { now, before }));
@@ -88,7 +110,8 @@ function listen(spec: Spec, listening: Listening): () => void {
     }),
   ];
   // What others have followed for a while already is not told of any more.
-  for (const object of main.list()) if (isOfInterest(spec, { now: object, before: undefined })) enqueue(keyOf(object));
+  for (const object of main.list())
+    if (isOfInterest(spec, { now: object, before: undefined })) enqueue(keyOf(object), object);
   return () => {
     for (const stop of stops) stop();
   };
@@ -123,11 +146,11 @@ function ownersTouched(spec: Spec, { main, later }: Listening, { now, before }: 
   const isSameOwner = now && now.metadata.ownerReferences === before?.metadata.ownerReferences;
   const former = isSameOwner ? owner : before && ownerKeyOf(spec.reconciles, before);
   if (now && before && owner === former && isSame(now, before) && spec.whenOwned?.(now, before) === false) return;
-  if (owner !== undefined) later(owner);
-  if (former !== undefined && former !== owner) later(former);
+  if (owner !== undefined) later(owner, now);
+  if (former !== undefined && former !== owner) later(former, now);
   if (!spec.selectorOf || !now || now.metadata.deletionTimestamp || controllerOf(now)) return;
   for (const owner of main.inNamespace(now.metadata.namespace ?? ''))
-    if (matchesLabels(selectorFrom(spec.selectorOf(owner)), now.metadata.labels)) later(keyOf(owner));
+    if (matchesLabels(selectorFrom(spec.selectorOf(owner)), now.metadata.labels)) later(keyOf(owner), now);
 }
 
 const isSame = (now: KubeObject, before: KubeObject): boolean => now.metadata.uid === before.metadata.uid;
@@ -145,21 +168,25 @@ const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (api
 function watchTouched(watch: Watch, { cached, clock, later }: Listening, { now, before }: Touched): void {
   if (now && before && !(watch.when?.(now, before) ?? true)) return;
   // A key is queued once, however often it is named.
-  if (before) for (const key of watch.affects(before, cached, clock)) later(key);
-  if (now) for (const key of watch.affects(now, cached, clock)) later(key);
+  if (before) for (const key of watch.affects(before, cached, clock)) later(key, now);
+  if (now) for (const key of watch.affects(now, cached, clock)) later(key, now);
 }
 
 interface ContextParts extends RunEnvironment {
   cached: Cached<Kind>;
   barrier: WriteBarrier;
   weigh(key: ObjectKey, objects: number): void;
+  own: OwnWrites | undefined;
 }
 
 function contextMaker(spec: Spec, parts: ContextParts): (key: ObjectKey, object: KubeObject | undefined) => Context {
-  const { informers, client, cached, barrier, events, clock, random, log, weigh } = parts;
+  const { informers, client, cached, barrier, events, clock, random, log, weigh, own } = parts;
   const ownedBy = ownedIndexes(spec, informers);
   return (key, object) => {
-    const api = trackedApi(key, { client, barrier, writes: spec.writes ?? {} });
+    const reckoned = (verb: 'create' | 'status', version: ResourceVersion) => {
+      if (spec.reckonsWith?.includes(verb)) own?.wrote(key, version);
+    };
+    const api = trackedApi(key, { client, barrier, writes: spec.writes ?? {}, ...(own && { reckoned }) });
     const owned = (kind: Kind) => (object ? (ownedBy.get(kind)?.under(object.metadata.uid) ?? []) : []);
     const claim = async (kind: Kind) => {
       if (!object) return [];

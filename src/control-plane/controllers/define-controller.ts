@@ -146,6 +146,11 @@ export interface ControllerSpec<
   whenOwned?(now: ObjectOf<Owns[number]>, before: ObjectOf<Owns[number]>): boolean;
   /** Whether one that is new matters, also one that was there before the controller was. Default: always. */
   whenNew?(now: T): boolean;
+  /**
+   * Writes that a step has reckoned with already: that caches hear of them brings no further step of that key. Of `create` only where
+   * the status written behind it counts what was made. Default: none.
+   */
+  reckonsWith?: readonly ('create' | 'status')[];
   /** How many keys at a time. Default 5, as upstream's --concurrent-…-syncs. */
   workers?: number;
   /** One step for one object, idempotent. What it throws means: back off and try again. */

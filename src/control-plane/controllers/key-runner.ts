@@ -109,6 +109,11 @@ export class KeyRunner {
     return this.#weights.has(key);
   }
 
+  /** Something of it would be left behind, were it not looked at when its object is gone. */
+  remembers(key: string): boolean {
+    return this.#queue.has(key) || this.#weights.has(key) || this.#work.barrier.expects(key);
+  }
+
   weigh(key: string, objects: number): void {
     if (objects > LIGHT) this.#weights.set(key, objects);
     else this.#weights.delete(key);

@@ -3,7 +3,7 @@
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
-import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
+import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import type { Client, DeleteOptions, Draft, Named, PatchType } from '#client/client.ts';
@@ -14,9 +14,11 @@ interface Parts {
   client: Client;
   barrier: WriteBarrier;
   writes: Writes;
+  /** Of a write that the step has reckoned with. */
+  reckoned?(verb: 'create' | 'status', version: ResourceVersion): void;
 }
 
-export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
+export function trackedApi(key: ObjectKey, { client, barrier, writes, reckoned }: Parts) {
   return {
     get: (kind: Kind, at: Named) => client.get(kind, at),
     list: async (kind: Kind, options: { namespace?: string }) => (await client.list(kind, options)).items,
@@ -24,6 +26,7 @@ export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
     async create(kind: Kind, draft: Draft<KubeObject>): Promise<KubeObject> {
       const created = await client.create(kind, draft);
       barrier.wrote(key, kind, created.metadata.resourceVersion);
+      reckoned?.('create', created.metadata.resourceVersion);
       return created;
     },
 
@@ -72,12 +75,11 @@ export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
       if (isEqual(object.status ?? {}, status) && isEqual(object.metadata.annotations, annotations)) return object;
       const kind = writes.status?.find((each) => each.kind === object.kind && apiVersionOf(each) === object.apiVersion);
       if (!kind) throw new Error(`the status of ${object.kind} is not declared as written`);
-      const updated = await client.updateStatus(kind, {
-        ...object,
-        metadata: { ...object.metadata, ...(annotations && { annotations }) },
-        status,
-      } as KubeObject);
+      const { metadata: before } = object;
+      const metadata = annotations && annotations !== before.annotations ? { ...before, annotations } : before;
+      const updated = await client.updateStatus(kind, { ...object, metadata, status } as KubeObject);
       barrier.wrote(key, kind, updated.metadata.resourceVersion, object.metadata.resourceVersion);
+      reckoned?.('status', updated.metadata.resourceVersion);
       return updated;
     },
   };

@@ -60,6 +60,11 @@ export class WriteBarrier {
     this.#expect(key, { informer, isSeen });
   }
 
+  /** It has written something since it was clear last. */
+  expects(key: string): boolean {
+    return this.#unseen.has(key);
+  }
+
   /** True when the key may be reconciled now; else `resume` is called once it may. */
   isClear(key: string, resume: () => void): boolean {
     const expected = this.#unseen.get(key);

@@ -6,6 +6,7 @@ import type { CronJob as CronJobObject, Submitted } from '#api/generated/schema.
 import { keyOf } from '#api/machinery/object.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
+import { countedSteps } from '#testing/counted-steps.ts';
 import { cronJobController } from './cron-job.ts';
 import { inZone, rfc1123 } from './times.ts';
 import { ttlAfterFinishedController } from './ttl-after-finished.ts';
@@ -48,6 +49,20 @@ async function finish(cluster: TestCluster, job: Job, type: 'Complete' | 'Failed
   });
   await cluster.settles();
 }
+
+test('a CronJob is looked at when a time has come and when its Job has ended, and not for what it writes itself', async () => {
+  const { controller, steps } = countedSteps(cronJobController);
+  await using cluster = await startCluster({ controllers: [controller] });
+  await cluster.create(CronJob, cronJob());
+  await cluster.settles();
+  steps.length = 0;
+  await cluster.passes(5 * MINUTE_MS + 1_000);
+  expect([steps.length, cluster.list(Job).length, read(cluster).status?.active?.length]).toEqual([1, 1, 1]);
+  await finish(cluster, cluster.list(Job)[0]!);
+  expect([steps.length, read(cluster).status?.active]).toEqual([2, undefined]);
+  await cluster.passes(5 * MINUTE_MS);
+  expect([steps.length, cluster.list(Job).length]).toEqual([3, 2]);
+});
 
 test('a Job is made at each time of the schedule, called after the minute', async () => {
   await using cluster = await started();

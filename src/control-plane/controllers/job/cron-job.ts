@@ -40,6 +40,7 @@ export const cronJobController = defineController(() => {
     whenOwned: (now, before) =>
       isFinished(now) || isFinished(before) || now.metadata.deletionTimestamp !== before.metadata.deletionTimestamp,
     writes,
+    reckonsWith: ['create', 'status'],
 
     async reconcile(cronJob: CronJob, context) {
       const jobs = context.owned(Job);

@@ -6,7 +6,9 @@ import type { Job as JobObject, Submitted } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
+import { countedSteps } from '#testing/counted-steps.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
+import { nodeLifecycle } from '../nodes/node-lifecycle.ts';
 import { jobController } from './job.ts';
 
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] } };
@@ -48,6 +50,24 @@ async function end(cluster: TestCluster, pod: Pod, { exitCode = 0, conditions: s
 }
 const indexesOf = (pods: Pod[]) =>
   pods.map(({ metadata }) => Number(metadata.annotations?.['batch.kubernetes.io/job-completion-index'])).sort();
+
+test('a Job is not looked at for a pod that is given a node, nor for what it says itself', async () => {
+  const { controller, steps } = countedSteps(jobController);
+  await using cluster = await startCluster({
+    controllers: [controller, nodeLifecycle()],
+    scheduler: true,
+    simulatedNodes: 1,
+  });
+  await cluster.create(Job, job());
+  await cluster.settles();
+  expect(cluster.list(Pod)[0]?.spec.nodeName).toBeDefined();
+  expect(steps).toHaveLength(2); // it is new, and has a pod
+  await cluster.passes('10s');
+  expect([steps.length, status(cluster).ready]).toEqual([3, 1]);
+  await end(cluster, running(cluster)[0]!);
+  expect(conditions(cluster).at(-1)).toBe('Complete True CompletionsReached');
+  expect(steps).toHaveLength(5); // the end is written down, and counted when the pod is let go
+});
 
 test('a Job runs its pods, counts each end once, and is complete', async () => {
   await using cluster = await startCluster({ controllers: controllers() });

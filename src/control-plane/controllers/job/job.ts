@@ -3,6 +3,7 @@ import { Job } from '#api/batch/v1/job.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive, isReady } from '#api/core/v1/pod-conditions.ts';
 import type { JobStatus } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
@@ -38,11 +39,14 @@ export const jobController = defineController(() => {
     name: 'job-controller',
     reconciles: Job,
     owns: [Pod],
+    whenOwned: saysMore,
     watches: [
       // A pod that was let go, or whose Job is gone, has lost its owner, not its finalizer.
-      watching(Pod, (pod) => [jobKeyOf(pod)].filter((key) => key !== undefined)),
+      watching(Pod, (pod) => [jobKeyOf(pod)].filter((key) => key !== undefined), saysMore),
     ],
     writes,
+    // What it says to be counted is followed by the pods' change; what it says at the end, by nothing.
+    reckonsWith: ['status'],
     also: [{ verbs: ['update'], apiGroups: ['batch'], resources: ['jobs/finalizers'] }],
     selectorOf: (job: Job) => job.spec.selector,
     // What ends counts only with it.
@@ -70,6 +74,21 @@ export const jobController = defineController(() => {
     },
   };
 });
+
+/** That a pod which waits is given a node changes nothing for its Job, nor does what is said about why it waits. */
+function saysMore(now: Pod, before: Pod): boolean {
+  if (!isPending(now) || !isPending(before)) return true;
+  const { labels, finalizers, deletionTimestamp } = now.metadata;
+  return (
+    deletionTimestamp !== before.metadata.deletionTimestamp ||
+    !isEqual(labels, before.metadata.labels) ||
+    !isEqual(finalizers, before.metadata.finalizers) ||
+    !isEqual(now.status?.initContainerStatuses, before.status?.initContainerStatuses) ||
+    !isEqual(now.status?.containerStatuses, before.status?.containerStatuses)
+  );
+}
+
+const isPending = ({ status }: Pod): boolean => (status?.phase ?? 'Pending') === 'Pending';
 
 /** The Job that a pod was made for, by its label. */
 const jobKeyOf = ({ metadata }: Pod): string | undefined => {
@@ -160,7 +179,8 @@ class Step {
       ...this.#conditions(verdict, isOver),
     };
     const now = await this.#context.api.updateStatus(this.#job, status);
-    this.#records.keep(identity, record);
+    if (isOver) this.#records.forget(identity.key);
+    else this.#records.keep(identity, record);
     this.#tell(now, verdict, isOver);
     await release(written.toRelease, this.#context);
     if (change.failure && !isNamespaceGoing(change.failure)) throw change.failure;

@@ -8,7 +8,8 @@ export const ttlAfterFinishedController = defineController({
   name: 'ttl-after-finished-controller',
   reconciles: Job,
   writes: { delete: [Job] },
-  when: (now) => now.spec.ttlSecondsAfterFinished !== undefined && isFinished(now),
+  whenNew: isToGo,
+  when: isToGo,
 
   async reconcile(job, { api, clock }) {
     const { ttlSecondsAfterFinished } = job.spec;
@@ -23,6 +24,10 @@ export const ttlAfterFinishedController = defineController({
     return settled;
   },
 });
+
+function isToGo(job: Job): boolean {
+  return job.spec.ttlSecondsAfterFinished !== undefined && isFinished(job);
+}
 
 function finishedMs(job: Job): number {
   const ends = ['Complete', 'Failed'].map((type) => conditionOf(job, type));
