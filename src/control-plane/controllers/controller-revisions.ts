@@ -10,7 +10,7 @@ import { hasReason } from '#api/machinery/status.ts';
 import { inParallel } from '#base/concurrency.ts';
 import { controllerReferenceTo } from './claim.ts';
 import type { Api } from './define-controller.ts';
-import { hashOf } from './hash-of.ts';
+import { hashOf, textOrder } from './hash-of.ts';
 
 /** On pods and revisions: which template they are of. */
 export const REVISION_HASH = 'controller-revision-hash';
@@ -67,6 +67,14 @@ export async function historyOf(owner: Revised, { revisions, hashLabel }: Known,
 /** What a strategic merge patch needs to bring the template back. */
 const dataOf = ({ spec }: Revised) => ({ spec: { template: { ...spec.template, $patch: 'replace' } } });
 
+/** Fields by their names: upstream's programs tell by the bytes whether a template is that of a revision. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value).sort(([a], [b]) => textOrder(a, b));
+  return Object.fromEntries(fields.map(([name, field]) => [name, inOrder(field)]));
+}
+
 async function create(
   owner: Revised,
   { data, revision, hashLabel }: { data: object; revision: number; hashLabel: string },
@@ -84,7 +92,7 @@ async function create(
       ownerReferences: [controllerReferenceTo(owner)],
     };
     try {
-      const current = await api.create(ControllerRevision, { metadata, data, revision });
+      const current = await api.create(ControllerRevision, { metadata, data: inOrder(data) as object, revision });
       return { current, collisionCount };
     } catch (error) {
       if (!hasReason(error, 'AlreadyExists')) throw error;
