@@ -1,5 +1,6 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
 import { execFile, spawn } from 'node:child_process';
+import { endWith } from './end-with.ts';
 import { runWithPieces } from './input-in-pieces.ts';
 import { replacingBlock } from './table-block.ts';
 import { type Difference, TableComparison, type TableContents } from './table-contents.ts';
@@ -80,12 +81,12 @@ export const findDifferences: FindDifferences = async (table, wanted, signal) =>
     stdio: ['ignore', 'pipe', 'ignore'],
     timeout: LONGEST_MS,
     killSignal: 'SIGKILL',
-    signal,
   });
+  const forget = endWith(signal, child);
   const ended = new Promise<number | null>((resolve) => {
     child.on('error', () => resolve(null));
     child.on('close', resolve);
-  });
+  }).finally(forget);
   const comparison = new TableComparison(wanted);
   for await (const text of child.stdout.setEncoding('utf8')) {
     comparison.read(text);

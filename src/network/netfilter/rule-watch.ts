@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import { endWith } from './end-with.ts';
 
 /**
  * Takes no more than this, in bytes, and dies with the process that started it. nft 1.0.6 reads all elements when it starts and
@@ -70,8 +71,7 @@ export class RuleWatch {
       // Of some distributions all languages are mapped at once, which is more than there is room for.
       const env = { ...process.env, LC_ALL: 'C' };
       const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      const end = () => void child.kill('SIGKILL');
-      signal.addEventListener('abort', end, { once: true });
+      const forget = endWith(signal, child);
       let complaint = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         complaint = (complaint + text).slice(-200);
@@ -83,7 +83,7 @@ export class RuleWatch {
         this.#hear(lines);
       });
       const ended = (reason: string) => {
-        signal.removeEventListener('abort', end);
+        forget();
         resolve(reason);
       };
       child.on('error', ({ message }) => ended(message));
