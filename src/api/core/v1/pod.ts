@@ -29,9 +29,10 @@ const validateSpec = (spec: schema.PodSpec, metadata?: schema.Pod['metadata']): 
   ...validateOnCreate(spec, AT),
 ];
 
+/** The specification of a template is looked at once, and not for each of its pods. */
 const withDefaults = findingOnce((spec: schema.Submitted<schema.PodSpec>) => defaultPod(defaultPodSpec(spec)));
-
-/** That of a template is looked at once, and not for each of its pods. */
+const withEnabledFields = findingOnce(withoutDisabledFields);
+const qosClassOfSpec = findingOnce((spec: schema.PodSpec) => qosClassOf({ spec }));
 const validateUnnamed = findingOnce((spec: schema.PodSpec) => validateSpec(spec));
 const warningsOfSpec = findingOnce((spec: schema.PodSpec) => warningsOfPod({ spec }));
 
@@ -71,7 +72,7 @@ export const Pod = defineKind<schema.Pod>({
     return spec === pod.spec ? pod : withParts(pod, { spec });
   },
   prepareForCreate: (given) => {
-    const spec = withLabelKeys(withoutDisabledFields(given.spec), given.metadata.labels);
+    const spec = withLabelKeys(withEnabledFields(given.spec), given.metadata.labels);
     const pod = withParts(given, { spec });
     return withParts(pod, { status: initialStatus(pod) });
   },
@@ -130,7 +131,7 @@ function initialStatus(pod: schema.Pod): schema.PodStatus {
       message: 'Scheduling is blocked due to non-empty scheduling gates',
     },
   ];
-  return { phase: 'Pending', ...(gated && { conditions }), qosClass: qosClassOf(pod) };
+  return { phase: 'Pending', ...(gated && { conditions }), qosClass: qosClassOfSpec(pod.spec) };
 }
 
 const withSpec = (
