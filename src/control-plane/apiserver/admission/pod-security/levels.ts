@@ -32,7 +32,12 @@ export interface PodSecurityConfiguration {
 }
 
 export const MODES: readonly Mode[] = ['enforce', 'audit', 'warn'];
-const PREFIX = 'pod-security.kubernetes.io/';
+const keysOf = (mode: Mode) => ({
+  level: `pod-security.kubernetes.io/${mode}`,
+  version: `pod-security.kubernetes.io/${mode}-version`,
+});
+/** Of labels. Put together once: every pod that is made asks for them. */
+const KEYS = { enforce: keysOf('enforce'), audit: keysOf('audit'), warn: keysOf('warn') };
 const NOTHING: Policy = { level: 'privileged', version: 'latest' };
 type Labels = Readonly<Record<string, string>>;
 
@@ -43,19 +48,19 @@ export const NO_DEFAULTS: Policies = { enforce: NOTHING, audit: NOTHING, warn: N
  * Who sets a level to be enforced is warned at that level, unless the labels say otherwise.
  */
 export function policiesOf(labels: Labels = {}, defaults: Policies = NO_DEFAULTS): Policies {
-  const { enforce, audit, warn } = Object.fromEntries(
-    MODES.map((mode) => [mode, policyOf(mode, labels, defaults[mode])]),
-  ) as unknown as Policies;
-  const set = labels[`${PREFIX}enforce`];
-  const isWarned = labels[`${PREFIX}warn`] !== undefined || set === undefined || !isLevel(set);
+  const enforce = policyOf('enforce', labels, defaults);
+  const audit = policyOf('audit', labels, defaults);
+  const warn = policyOf('warn', labels, defaults);
+  const set = labels[KEYS.enforce.level];
+  const isWarned = labels[KEYS.warn.level] !== undefined || set === undefined || !isLevel(set);
   if (isWarned || strictness(enforce.level) <= strictness(warn.level)) return { enforce, audit, warn };
-  const version = labels[`${PREFIX}warn-version`] === undefined ? enforce.version : warn.version;
+  const version = labels[KEYS.warn.version] === undefined ? enforce.version : warn.version;
   return { enforce, audit, warn: { level: enforce.level, version } };
 }
 
-function policyOf(mode: Mode, labels: Labels, otherwise: Policy): Policy {
-  const level = labels[`${PREFIX}${mode}`] ?? otherwise.level;
-  const version = labels[`${PREFIX}${mode}-version`] ?? otherwise.version;
+function policyOf(mode: Mode, labels: Labels, defaults: Policies): Policy {
+  const level = labels[KEYS[mode].level] ?? defaults[mode].level;
+  const version = labels[KEYS[mode].version] ?? defaults[mode].version;
   const unreadable = mode === 'enforce' ? 'restricted' : 'privileged';
   return { level: isLevel(level) ? level : unreadable, version: isVersion(version) ? version : 'latest' };
 }
@@ -77,18 +82,17 @@ export const textOf = ({ level, version }: Policy): string => `${level}:${versio
 export const strictness = (level: Level): number => LEVELS.indexOf(level);
 
 export const hasLabel = (labels: Labels, mode: Mode): boolean =>
-  labels[`${PREFIX}${mode}`] !== undefined || labels[`${PREFIX}${mode}-version`] !== undefined;
+  labels[KEYS[mode].level] !== undefined || labels[KEYS[mode].version] !== undefined;
 
 export const labelErrors = (labels: Labels = {}): FieldError[] =>
   MODES.flatMap((mode) =>
-    [mode, `${mode}-version`].flatMap((name) => {
-      const key = `${PREFIX}${name}`;
-      const problem = labels[key] === undefined ? undefined : problemOf(name, labels[key]);
+    [KEYS[mode].level, KEYS[mode].version].flatMap((key) => {
+      const problem = labels[key] === undefined ? undefined : problemOf(key, labels[key]);
       return problem ? [{ ...problem, field: `metadata.labels[${key}]` }] : [];
     }),
   );
 
-/** Of a value of a label, or of a default of the configuration, named `enforce`, `enforce-version` and so on. */
+/** Of a value of a label, or of a default of the configuration, whose name ends in `enforce`, `enforce-version` and so on. */
 export function problemOf(name: string, value: string): Omit<FieldError, 'field'> | undefined {
   const why = name.endsWith('-version')
     ? !isVersion(value) && 'must be "latest" or "v1.x"'
