@@ -52,6 +52,23 @@ test('no more keys are worked on at a time than there are workers', async () => 
   expect(worked).toEqual(['a', 'b', 'c']);
 });
 
+test('a key that waits for a time can be put off, and no other', async () => {
+  const { clock, queue, worked } = queueOf(1);
+  queue.start();
+  queue.addAfter('a', 1_000);
+  queue.postpone('a', 3_000);
+  queue.postpone('b', 1_000);
+  clock.advance(2_999);
+  await turn();
+  expect(worked).toEqual([]);
+  clock.advance(1);
+  await turn();
+  expect(worked).toEqual(['a']);
+  clock.advance(10_000);
+  await turn();
+  expect(worked).toEqual(['a']);
+});
+
 test('of two delays of a key the earlier one counts', async () => {
   const { clock, queue, worked } = queueOf(1);
   queue.start();

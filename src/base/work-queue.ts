@@ -80,6 +80,15 @@ export class WorkQueue {
     this.#delayed.set(key, { dueMs, timer });
   }
 
+  /** Of a key that waits for a time: it waits for this one instead. Nothing happens to any other. */
+  postpone(key: string, afterMs: number): void {
+    const delayed = this.#delayed.get(key);
+    if (!delayed) return;
+    delayed.timer.cancel();
+    this.#delayed.delete(key);
+    this.addAfter(key, afterMs);
+  }
+
   // A burst of changes from one delivery is taken in whole before the first key is worked on.
   #pumpSoon(): void {
     if (this.#pumping || !this.#running) return;

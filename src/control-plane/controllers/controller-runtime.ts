@@ -13,6 +13,7 @@ import type {
   KindController,
   KindControllerSpec,
   Outcome,
+  PutOff,
   ReconcileContext,
   Watch,
   Writes,
@@ -61,9 +62,10 @@ export function runController({ name, begin }: KindController, env: RunEnvironme
   const addForOthers = (key: ObjectKey) => runner.addForOthers(key);
   const enqueue: Enqueue = own ? (key, now) => own.told(key, now?.metadata.resourceVersion, add) : add;
   const later: Enqueue = own ? (key, now) => own.told(key, now?.metadata.resourceVersion, addForOthers) : addForOthers;
+  const postpone = ({ key, afterMs }: PutOff) => runner.postpone(key, afterMs);
   const isHeavy = (key: ObjectKey) => runner.isHeavy(key);
   const remembers = (key: ObjectKey) => runner.remembers(key);
-  runner.onStop(listen(spec, { cached, main, clock, enqueue, later, isHeavy, remembers }));
+  runner.onStop(listen(spec, { cached, main, clock, enqueue, later, isHeavy, remembers, postpone }));
   runner.startAfter(informerOf.values());
   return runner;
 }
@@ -87,6 +89,7 @@ interface Listening {
   enqueue: Enqueue;
   /** With other changes, when a step is much work. */
   later: Enqueue;
+  postpone(key: PutOff): void;
   /** A step is much work. */
   isHeavy(key: ObjectKey): boolean;
   /** See KeyRunner. */
@@ -165,11 +168,13 @@ function ownerKeyOf(kind: Kind, object: KubeObject): ObjectKey | undefined {
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] as string) : '');
 
-function watchTouched(watch: Watch, { cached, clock, later }: Listening, { now, before }: Touched): void {
+function watchTouched(watch: Watch, { cached, clock, later, postpone }: Listening, { now, before }: Touched): void {
   if (now && before && !(watch.when?.(now, before) ?? true)) return;
   // A key is queued once, however often it is named.
-  if (before) for (const key of watch.affects(before, cached, clock)) later(key, now);
-  if (now) for (const key of watch.affects(now, cached, clock)) later(key, now);
+  for (const object of [before, now])
+    for (const touched of object ? watch.affects(object, cached, clock) : [])
+      if (typeof touched === 'string') later(touched, now);
+      else postpone(touched);
 }
 
 interface ContextParts extends RunEnvironment {

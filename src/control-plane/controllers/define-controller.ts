@@ -27,11 +27,17 @@ export interface Writes {
 type KindsIn<W extends Writes, Verb extends keyof Writes> = W[Verb] extends readonly (infer K)[] ? K : never;
 type Status<T> = T extends { status?: infer S } ? NonNullable<S> : never;
 
+/** A key that waits for a time (see `again`) need not be looked at before this one. */
+export interface PutOff {
+  key: ObjectKey;
+  afterMs: number;
+}
+
 /** Another kind whose changes make keys of the reconciled kind dirty. */
 export interface Watch<K extends Kind = Kind> {
   kind: K;
   /** Called for the object before and after a change. `clock` is for who notes down when it came. */
-  affects(object: KubeObject, cached: Cached<Kind>, clock: Clock): Iterable<ObjectKey>;
+  affects(object: KubeObject, cached: Cached<Kind>, clock: Clock): Iterable<ObjectKey | PutOff>;
   /** Whether a change matters; creations and deletions always do. */
   when?(now: KubeObject, before: KubeObject): boolean;
   /** Only these are followed: `metadata.name=…`. */
@@ -42,7 +48,7 @@ export type Cached<Read extends Kind> = <K extends Read>(kind: K) => Informer<Ob
 
 export function watching<T extends KubeObject>(
   kind: Kind<T>,
-  affects: (object: T, cached: Cached<Kind>, clock: Clock) => Iterable<ObjectKey>,
+  affects: (object: T, cached: Cached<Kind>, clock: Clock) => Iterable<ObjectKey | PutOff>,
   when?: (now: T, before: T) => boolean,
 ): Watch<Kind<T>> {
   return {

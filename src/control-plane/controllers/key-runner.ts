@@ -105,6 +105,10 @@ export class KeyRunner {
     else this.#queue.addAfter(key, Math.min(LONGEST_GATHERING_MS, weight / OBJECTS_PER_MS));
   }
 
+  postpone(key: string, afterMs: number): void {
+    this.#queue.postpone(key, afterMs);
+  }
+
   isHeavy(key: string): boolean {
     return this.#weights.has(key);
   }

@@ -17,10 +17,13 @@ export class Heartbeats {
     this.#byNode.delete(node);
   }
 
-  /** Of a node that is known already: its lease says when it was renewed. */
-  note(node: string, { renewTime }: Lease['spec'], nowMs: number): void {
+  /** Of a node that is known already: its lease says when it was renewed. @returns whether that is news. */
+  note(node: string, { renewTime }: Lease['spec'], nowMs: number): boolean {
     const known = this.#byNode.get(node);
-    if (known && isNews(renewTime, known)) Object.assign(known, { renewTime, atMs: nowMs });
+    if (!known || !isNews(renewTime, known)) return false;
+    known.renewTime = renewTime;
+    known.atMs = nowMs;
+    return true;
   }
 
   /** In ms since the epoch; of a node that never reported, its creation. A node seen for the first time counts as heard of now. */

@@ -52,8 +52,9 @@ export const nodeLifecycle = ({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
           if (namespace !== LEASES) return [];
           const node = calm.get(name);
           if (!node || node !== cached(Node).get(name)) return [name];
-          heartbeats.note(name, spec, clock.now()); // it is looked at when its time would be up
-          return [];
+          // It is looked at when its time would be up: one that is heard of in time, never.
+          const isNews = heartbeats.note(name, spec, clock.now());
+          return isNews ? [{ key: name, afterMs: gracePeriodMs }] : [];
         }),
         watching(Pod, () => []),
       ],
