@@ -61,7 +61,7 @@ export class EventRecorder implements EventSink {
   readonly #log: Log;
   #names: EventNames | undefined;
   readonly #seen = new Map<string, Observed>();
-  readonly #similar = new Map<string, { messages: Set<string>; lastMs: number }>();
+  readonly #similar = new Map<string, { messages: string[]; lastMs: number }>();
   readonly #allowance = new Map<string, { tokens: number; atMs: number }>();
   #pending = 0;
 
@@ -182,11 +182,11 @@ export class EventRecorder implements EventSink {
 
   #isOneTooMany(id: string, message: string, nowMs: number): boolean {
     const known = this.#similar.get(id);
-    const messages = known && nowMs - known.lastMs <= SIMILAR_WITHIN_MS ? known.messages : new Set<string>();
-    messages.add(message);
+    const messages = known && nowMs - known.lastMs <= SIMILAR_WITHIN_MS ? known.messages : [];
+    if (!messages.includes(message)) messages.push(message);
     remember(this.#similar, id, { messages, lastMs: nowMs });
-    if (messages.size < SIMILAR_AT_MOST) return false;
-    messages.delete(messages.values().next().value ?? ''); // the oldest makes room, so the set stays small
+    if (messages.length < SIMILAR_AT_MOST) return false;
+    messages.shift(); // the oldest makes room: they stay few
     return true;
   }
 }
