@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openLmdbStorage } from './lmdb.ts';
@@ -83,5 +85,45 @@ describe('the data directory', () => {
     const log = open({ path: join(directory, 'store.mdb'), noSubdir: true, maxDbs: 4 }).openDB('log', {});
     expect(log.getKeysCount()).toBe(1250);
     await log.close();
+  });
+
+  /** Writes until there is no room, then goes on; who does not look after what fails ends by it. */
+  const FILLING = `
+    import { openLmdbStorage } from ${JSON.stringify(new URL('./lmdb.ts', import.meta.url).href)};
+    const told = (what) => process._rawDebug(String(what.code ?? what));
+    const onFailure = (error) => { told('told'); told(error); };
+    const storage = await openLmdbStorage({ directory: process.argv[2], onFailure });
+    let written = 0;
+    const write = () => {
+      const value = Buffer.alloc(20_000, ++written);
+      return storage.commit({ when: [], then: [{ put: '/kept/' + written, value }] });
+    };
+    let failed;
+    for (let round = 0; !failed && round < 1_000; round++) {
+      const answers = await Promise.allSettled([write(), write(), write()]);
+      failed = answers.find(({ status }) => status === 'rejected');
+    }
+    told(failed.reason);
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+    await pause();
+    await write().catch(told);
+    await storage.compact('/', 5).catch((error) => told('not compacted'));
+    await pause();
+    await storage.close();
+    process.exit();
+  `;
+
+  test('that has no room left is not written any more, and everybody who wants to is told', {
+    timeout: 60_000,
+  }, async () => {
+    const program = join(directory, 'filling.mjs');
+    writeFileSync(program, FILLING);
+    const argv = ['--fsize=2000000', process.execPath, '--import', import.meta.resolve('tsx'), program];
+    const { stderr } = await promisify(execFile)('prlimit', [...argv, join(directory, 'store')]);
+    const lines = stderr.split('\n').filter((line) => /^[\w ]+$/.test(line));
+    expect(lines).toEqual(['told', 'StorageFailed', 'StorageFailed', 'StorageFailed', 'not compacted']);
+    const storage = await openLmdbStorage({ directory: join(directory, 'store') });
+    expect((await storage.range({ prefix: '/kept/' })).items.length).toBeGreaterThan(9);
+    await storage.close();
   });
 });

@@ -10,7 +10,7 @@ import type { Backend, Loaded, LogPage, LogRecord } from './backend.ts';
 import type { OnFailure } from './commit-queue.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { EmbeddedStorage } from './embedded-storage.ts';
-import { DataDirectoryRefused } from './errors.ts';
+import { DataDirectoryRefused, StorageFailed } from './errors.ts';
 import { decodeRecord, decodeStored, encodeRecord, encodeStored } from './record-codec.ts';
 import type { EventBatch, Revision, Storage, Stored } from './storage.ts';
 
@@ -94,6 +94,8 @@ async function checkFormat(tables: Tables, directory: string): Promise<void> {
   }
 }
 
+const ignore = (): void => undefined;
+
 const CHUNK = 1000; // log records dropped in one transaction: about 2 ms, so that commits in between do not wait long
 
 class LmdbBackend implements Backend {
@@ -118,15 +120,26 @@ class LmdbBackend implements Backend {
     };
   }
 
-  async write({ events, revision }: EventBatch): Promise<void> {
+  write(batch: EventBatch): Promise<void> {
+    return this.#unlessFailed(() => this.#put(batch));
+  }
+
+  /** After a failure the library may wait for ever for what it could not write. */
+  async #unlessFailed(act: () => Promise<void>): Promise<void> {
+    if (this.#failed) throw new StorageFailed('the disk has failed before');
     try {
-      await this.#put({ events, revision });
+      await act();
     } catch (error) {
-      this.#failed = true;
-      // The library keeps the cause in a promise of its own, which nobody else would ever look at.
-      const { commitError } = error as { commitError?: Promise<never> };
-      throw commitError ? await commitError.catch((cause: unknown) => cause) : error;
+      throw await this.#causeOf(error);
     }
+  }
+
+  /** The library has promises of its own for it, which nobody else would ever look at: of the turn's writes, and of the cause. */
+  #causeOf(error: unknown): unknown {
+    this.#failed = true;
+    this.#tables.root.committed.then(ignore, ignore);
+    const { commitError } = error as { commitError?: Promise<never> };
+    return commitError ? commitError.catch((cause: unknown) => cause) : error;
   }
 
   async #put({ events, revision }: EventBatch): Promise<void> {
@@ -160,7 +173,11 @@ class LmdbBackend implements Backend {
     return { records, next: undefined };
   }
 
-  async forget(prefix: string, floor: Revision): Promise<void> {
+  forget(prefix: string, floor: Revision): Promise<void> {
+    return this.#unlessFailed(() => this.#forget(prefix, floor));
+  }
+
+  async #forget(prefix: string, floor: Revision): Promise<void> {
     const { root, meta } = this.#tables;
     const floors = (meta.get('floors') ?? {}) as Record<string, Revision>;
     const from = floors[prefix] ?? 0;
@@ -177,7 +194,6 @@ class LmdbBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    // After a failure the library waits for ever for what it could not write.
     if (!this.#failed) await this.#tables.root.close();
     this.#unlock();
   }
