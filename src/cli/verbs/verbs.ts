@@ -41,6 +41,11 @@ export const verbs: readonly ListedVerb[] = [
     load: async () => (await import('./edited-metadata.ts')).annotateVerb,
   },
   {
+    name: 'set',
+    summary: 'set one part of what objects are to be',
+    load: async () => (await import('./set.ts')).setVerb,
+  },
+  {
     name: 'scale',
     summary: 'set how many replicas there are to be',
     load: async () => (await import('./scale.ts')).scaleVerb,

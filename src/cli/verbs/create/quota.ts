@@ -1,5 +1,5 @@
 /** `kedge create quota`: how much a namespace may hold. */
-import { canonicalQuantity } from '#api/machinery/quantity.ts';
+import { quantitiesIn } from '../quantities.ts';
 import type { Verb } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
 import { createObject, OBJECT_FLAGS, onlyName } from './created.ts';
@@ -21,19 +21,8 @@ export const createQuotaVerb: Verb = {
   },
 };
 
-const NO_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-
 function hardIn(text: string): { hard?: Record<string, string> } {
-  if (!text) return {};
-  const hard = text.split(',').map((statement): [string, string] => {
-    const [resource = '', value, ...more] = statement.split('=');
-    if (value === undefined || more.length > 0)
-      throw new VerbError(`Invalid argument syntax ${statement}, expected <resource>=<value>`);
-    const quantity = canonicalQuantity(value);
-    if (quantity === undefined) throw new VerbError(NO_QUANTITY);
-    return [resource, quantity];
-  });
-  return { hard: Object.fromEntries(hard) };
+  return text ? { hard: quantitiesIn(text) } : {};
 }
 
 function scopesIn(text: string): { scopes?: readonly string[] } {
