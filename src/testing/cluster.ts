@@ -15,6 +15,7 @@ import { seededRandom } from '#base/random.ts';
 import { ensureMetricsReader } from '#cmd/control-plane/resource-metrics.ts';
 import { serviceAccountAuthenticators } from '#cmd/control-plane/service-account-authentication.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
+import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { tokenChain } from '#control-plane/apiserver/authentication/authenticator-chain.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
@@ -60,6 +61,8 @@ export interface ClusterOptions {
   rbac?: boolean;
   /** Admission wants a ServiceAccount for every pod. */
   serviceAccounts?: boolean;
+  /** There are the two PriorityClasses that every cluster has. */
+  systemPriorityClasses?: boolean;
   kinds?: readonly Kind[];
   log?: Log;
   seed?: number;
@@ -116,18 +119,22 @@ async function bootedCluster(options: ClusterOptions): Promise<TestCluster> {
     return cluster;
   }
   const cluster = openCluster(options, openMemoryStorage());
-  await boot(cluster);
+  await boot(cluster, options);
   return cluster;
 }
 
-async function boot(cluster: TestCluster): Promise<void> {
+async function boot(cluster: TestCluster, { systemPriorityClasses }: ClusterOptions): Promise<void> {
   await cluster.ready();
   for (const name of NAMESPACES) await cluster.create(Namespace, { metadata: { name } });
+  if (systemPriorityClasses) await ensureSystemPriorityClasses(cluster.client);
 }
 
 /** Not one that a test would choose: what is drawn from it must not be drawn again. */
 const BOOT_SEED = 0xb007_1ace;
-/** By whether there are node pools and metrics (other kinds, and an APIService more each), and by who has written as well. */
+/**
+ * By whether there are node pools and metrics (other kinds, and an APIService more each) and PriorityClasses, and by who has
+ * written as well.
+ */
 const bootImages = new Map<string, Promise<MemoryImage>>();
 
 /**
@@ -136,9 +143,15 @@ const bootImages = new Map<string, Promise<MemoryImage>>();
  * started again.
  */
 function bootImage(options: ClusterOptions): Promise<MemoryImage> {
-  const { simulatedNodePools = false, resourceMetrics = false, beginners = [] } = options;
-  const id = JSON.stringify([simulatedNodePools, resourceMetrics, beginners.map(({ name }) => name)]);
-  const made = bootImages.get(id) ?? makeBootImage({ simulatedNodePools, resourceMetrics, beginners, seed: BOOT_SEED });
+  const {
+    simulatedNodePools = false,
+    resourceMetrics = false,
+    systemPriorityClasses = false,
+    beginners = [],
+  } = options;
+  const written = { simulatedNodePools, resourceMetrics, systemPriorityClasses };
+  const id = JSON.stringify([written, beginners.map(({ name }) => name)]);
+  const made = bootImages.get(id) ?? makeBootImage({ ...written, beginners, seed: BOOT_SEED });
   bootImages.set(id, made);
   return made;
 }
@@ -146,7 +159,7 @@ function bootImage(options: ClusterOptions): Promise<MemoryImage> {
 async function makeBootImage(options: ClusterOptions): Promise<MemoryImage> {
   const storage = openMemoryStorage();
   await using cluster = openCluster(options, storage);
-  await boot(cluster);
+  await boot(cluster, options);
   for (const beginner of options.beginners ?? []) run(cluster, beginner);
   await cluster.settles();
   return storage.image();

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { startCluster as startWithout } from './cluster.ts';
-import { startCluster } from './kedge-testing.ts';
+import { kinds, startCluster } from './kedge-testing.ts';
 import type { TestCluster } from './test-cluster.ts';
 
 const SERVICE_ACCOUNTS = 'serviceaccount-controller';
@@ -29,6 +29,7 @@ async function written(names: readonly string[]) {
     serviceAccounts,
     simulatedNodePools: true,
     resourceMetrics: true,
+    systemPriorityClasses: true,
   });
   return shown(cluster);
 }
@@ -57,3 +58,14 @@ test.each([false, true])(
     expect(await life()).toEqual(first);
   },
 );
+
+test.each(['system-node-critical', 'system-cluster-critical'])('a pod may be %s, as in every cluster', async (name) => {
+  await using cluster = await startCluster();
+  const spec = { priorityClassName: name, containers: [{ name: 'main', image: 'web' }] };
+  await cluster.create(kinds.Pod, { metadata: { name: 'web', namespace: 'kube-system' }, spec });
+  await cluster.passes('5s');
+  expect(cluster.get(kinds.Pod, 'kube-system/web')).toMatchObject({
+    spec: { priority: name === 'system-node-critical' ? 2_000_001_000 : 2_000_000_000 },
+    status: { phase: 'Running' },
+  });
+});

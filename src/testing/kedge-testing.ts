@@ -55,6 +55,7 @@ export function startCluster(options: TestClusterOptions = {}): Promise<TestClus
     simulatedNodes,
     simulatedNodePools: true,
     resourceMetrics: true,
+    systemPriorityClasses: true,
     serviceAccounts,
   });
 }
