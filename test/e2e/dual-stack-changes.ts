@@ -16,6 +16,7 @@ import {
 import { NODES } from './dual-stack-objects.ts';
 import { inNetworkOf, pidOf, reconfigured } from './node-processes.ts';
 import { eventually, holds, run } from './running-cluster.ts';
+import { signalProcess } from './signal-process.ts';
 
 /** Each finds what the one before has left, and the last ones leave no cluster that others could use. */
 export function changesUnderPods(): void {
@@ -81,7 +82,7 @@ export function changesUnderPods(): void {
     const servers = dns?.spec.clusterIPs ?? [(spec.clusterIPs[0] ?? '').replace(/\.\d+\.\d+$/, '.0.10')];
     const onNode = (...command: string[]) =>
       run('nsenter', ['-t', String(net), '-n', ...command], { timeoutMs: 60_000 });
-    process.kill(controlPlane ?? 0, 'SIGSTOP');
+    signalProcess(controlPlane ?? 0, 'SIGSTOP');
     try {
       for (const server of servers) {
         const { stdout } = await onNode('busybox', 'nslookup', '-type=aaaa', 'both.default.svc.cluster.local', server);
@@ -92,7 +93,7 @@ export function changesUnderPods(): void {
         expect((await onNode(process.execPath, '-e', asks)).code, ip).toBe(0);
       }
     } finally {
-      process.kill(controlPlane ?? 0, 'SIGCONT');
+      signalProcess(controlPlane ?? 0, 'SIGCONT');
     }
   });
 

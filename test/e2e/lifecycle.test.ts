@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { freePort } from '#testing/free-port.ts';
 import { eventually, KedgeCluster } from './running-cluster.ts';
+import { recordIn, signalProcess, signalRecorded } from './signal-process.ts';
 
 interface Status {
   supervisorPid: number;
@@ -97,14 +98,14 @@ describe('two clusters on one machine', () => {
 
 describe('after kill -9', () => {
   test('of the API server, it is started again and knows everything', async () => {
-    process.kill(await pidOf('control-plane'), 'SIGKILL');
+    signalProcess(await pidOf('control-plane'), 'SIGKILL');
     const before = await eventually('the API server answers again', podJson);
     expect(before.status.containerStatuses[0]?.restartCount).toBe(0);
   });
 
   test('of the kubelet, its pods have not noticed', async () => {
     const before = await pidOf('node1/kubelet');
-    process.kill(before, 'SIGKILL');
+    signalProcess(before, 'SIGKILL');
     await eventually('another kubelet', async () => ![0, before].includes(await pidOf('node1/kubelet')));
     await podAnswers();
     expect((await podJson()).status.containerStatuses[0]?.restartCount).toBe(0);
@@ -112,20 +113,18 @@ describe('after kill -9', () => {
 
   test("of a node's containerd and of the process that holds its namespaces, the pods run on", async () => {
     const runDir = `/run/kedge/${cluster.name}/node1`;
-    const pids = (): number[] => {
-      const read = (file: string) => JSON.parse(readFileSync(join(runDir, file), 'utf8'));
-      return [read('holder.json').record.pid, read('containerd.json').pid];
-    };
-    const before = pids();
-    for (const pid of before) process.kill(pid, 'SIGKILL');
-    await eventually('both run again', async () => pids().every((pid) => !before.includes(pid)));
+    const records = () => ['holder.json', 'containerd.json'].map((file) => recordIn(join(runDir, file)));
+    const before = records();
+    for (const record of before) signalRecorded(record, 'SIGKILL');
+    const pids = before.map(({ pid }) => pid);
+    await eventually('both run again', async () => records().every(({ pid }) => !pids.includes(pid)));
     await podAnswers();
     expect((await podJson()).status.containerStatuses[0]?.restartCount).toBe(0);
   });
 
   test('of the supervisor, `up` adopts all that runs', async () => {
     const before = await statusOf();
-    process.kill(before.supervisorPid, 'SIGKILL');
+    signalProcess(before.supervisorPid, 'SIGKILL');
     await eventually('nobody supervises', async () => (await cluster.try('status', '--name', cluster.name)).code === 1);
     await cluster.up();
     const after = await statusOf();

@@ -1,6 +1,7 @@
 /** The processes of a cluster's nodes: found, killed, started with another configuration, and their networks entered. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { eventually, type KedgeCluster, run } from './running-cluster.ts';
+import { signalProcess } from './signal-process.ts';
 
 export interface ProcessStatus {
   name: string;
@@ -23,7 +24,7 @@ export async function killed(cluster: KedgeCluster, name: string): Promise<void>
   const pid = await pidOf(cluster, name);
   // Nobody else's: it must be the program itself.
   if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('kedge')) throw new Error(`${pid} is not ${name}`);
-  process.kill(pid, 'SIGKILL');
+  signalProcess(pid, 'SIGKILL');
   await eventually(`${name} runs again`, async () => {
     const now = await processOf(cluster, name);
     return now?.state === 'running' && now.pid !== pid;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type EtcdServer, etcdIsInstalled, startEtcd } from '../integration/storage/etcd-server.ts';
 import { eventually, KedgeCluster } from './running-cluster.ts';
+import { signalProcess } from './signal-process.ts';
 
 interface Status {
   supervisorPid: number;
@@ -72,8 +73,8 @@ test('a control plane with other authorities does not touch the cluster; with th
   expect(authorityIn(await config(second))).toBe(authorityIn(await config(first)));
 
   const pid = processes.find(({ name }) => name === 'control-plane')?.pid ?? 0;
-  process.kill(supervisorPid, 'SIGKILL'); // first, for it would start the other again
-  process.kill(pid, 'SIGKILL');
+  signalProcess(supervisorPid, 'SIGKILL'); // first, for it would start the other again
+  signalProcess(pid, 'SIGKILL');
   await second.kubectl('scale', 'deployment', 'web', '--replicas=4');
   await eventually('the other has scaled it', async () => (await running(second)).length === 4);
   expect(await running(second)).toEqual(expect.arrayContaining(before));

@@ -6,6 +6,7 @@ import { serveOverTls, serveWebhooks } from './conformance/tls-server.ts';
 import { reconfigured } from './node-processes.ts';
 import { eventually, holds, run } from './running-cluster.ts';
 import { openingSctp, sendingSctp } from './sctp-packet.ts';
+import { signalProcess } from './signal-process.ts';
 import { ask, everyNode, NODES, type NodeName, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
 const EXTERNAL_IP = '203.0.113.77';
@@ -229,10 +230,10 @@ test('the DNS of each node answers pods of that node, with every kind of record'
   // It is the node's own that answers: those of the others, who cannot, are not asked.
   const others = await Promise.all(['node1', 'node2'].map((node) => pidOf(`${node}/net`)));
   try {
-    for (const pid of others) process.kill(pid, 'SIGSTOP');
+    for (const pid of others) signalProcess(pid, 'SIGSTOP');
     await holds('node3 answers by itself', async () => expect(await lookUp('node3')).toEqual(wanted));
   } finally {
-    for (const pid of others) process.kill(pid, 'SIGCONT');
+    for (const pid of others) signalProcess(pid, 'SIGCONT');
   }
 });
 

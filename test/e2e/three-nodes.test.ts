@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest';
 import { object } from './conformance/playground.ts';
 import { killed } from './node-processes.ts';
 import { eventually, holds } from './running-cluster.ts';
+import { signalProcess } from './signal-process.ts';
 import { ask, everyNode, NODES, type NodeName, serverOn, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
 const ground = threeNodes('three-nodes', [
@@ -212,12 +213,12 @@ test('an API server that is away costs no request', async () => {
         for (const text of await Promise.all(resolved)) expect(text).toContain(clusterIP);
       });
     await namesAreKnown(); // by those, too, that have just begun
-    process.kill(pid, 'SIGSTOP');
+    signalProcess(pid, 'SIGSTOP');
     try {
       await namesAreKnown();
       await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing tells that it is still away
     } finally {
-      process.kill(pid, 'SIGKILL');
+      signalProcess(pid, 'SIGKILL');
     }
     await eventually('it answers again', async () => (await ground().cluster.tryKubectl(['get', 'nodes'])).code === 0);
   });

@@ -11,8 +11,9 @@ import type { Event, Node, Pod } from '#api/generated/schema.ts';
 import { seededRandom } from '#base/random.ts';
 import { Api } from '../conformance/api.ts';
 import { IMAGE } from '../conformance/image.ts';
-import { configMap, isReady, Playground, pod, type PodSpec, secret, shell } from '../conformance/playground.ts';
+import { configMap, isReady, Playground, type PodSpec, pod, secret, shell } from '../conformance/playground.ts';
 import { eventually, KedgeCluster } from '../running-cluster.ts';
+import { recordIn, signalProcess, signalRecorded } from '../signal-process.ts';
 import { startBadRegistry } from './bad-registry.ts';
 import { expectNoLeaks, type Footprint, footprintOf, layoutOfNode } from './leaks.ts';
 import { type Life, randomLives } from './random-lives.ts';
@@ -94,7 +95,7 @@ async function pidOf(name: string): Promise<number> {
 /** @returns when another has taken its place */
 async function killed(name: string): Promise<void> {
   const pid = await pidOf(name);
-  process.kill(pid, 'SIGKILL');
+  signalProcess(pid, 'SIGKILL');
   await eventually(`another ${name}`, async () => ![0, pid].includes(await pidOf(name)));
 }
 
@@ -123,7 +124,7 @@ describe('after kill -9', () => {
     await ground.create(onNode('shimless', { restartPolicy: 'Always', containers: [shell(RUNS)] }));
     const first = await ground.ready('shimless');
     const { containerdSocket } = await layoutOfNode(cluster.name, NODE);
-    process.kill(shimOf(containerdSocket, containerOf(first)?.containerID ?? ''), 'SIGKILL');
+    signalProcess(shimOf(containerdSocket, containerOf(first)?.containerID ?? ''), 'SIGKILL');
     const again = await ground.podWhen(
       'shimless',
       'runs again',
@@ -140,8 +141,8 @@ describe('after kill -9', () => {
     await eventually('it has set its trap', async () => (await ground.log('ends')) === 'ready\n');
     const { containerdSocket } = await layoutOfNode(cluster.name, NODE);
     const pid = await pidOf('control-plane');
-    process.kill(pid, 'SIGKILL');
-    process.kill(taskOf(containerdSocket, containerID), 'SIGTERM');
+    signalProcess(pid, 'SIGKILL');
+    signalProcess(taskOf(containerdSocket, containerID), 'SIGTERM');
     await eventually('another control plane', async () => ![0, pid].includes(await pidOf('control-plane')));
     const { status } = await ground.ended('ends');
     expect(status).toMatchObject({ phase: 'Failed', containerStatuses: [{ state: { terminated: { exitCode: 3 } } }] });
@@ -164,7 +165,7 @@ describe('after kill -9', () => {
     const later = ['later-0', 'later-1', 'later-2'];
     await ground.create(...later.map((name) => onNode(name, spec)));
     await ground.podWhen('later-0', 'is on its way', ({ status }) => status?.startTime !== undefined);
-    process.kill(pidIn(containerdRecord), 'SIGKILL'); // in the middle of their sandboxes
+    signalRecorded(recordIn(containerdRecord), 'SIGKILL'); // in the middle of their sandboxes
     await Promise.all(later.map((name) => ground.ready(name)));
     for (const [i, name] of names.entries())
       expect(containerOf(await ground.ready(name))).toMatchObject({
@@ -301,8 +302,6 @@ test('of all that nothing is left: no mount, group, device, address, process, fo
 });
 
 const pulled = (image: string): Partial<PodSpec> => ({ containers: [shell(RUNS, { image })] });
-
-const pidIn = (record: string): number => (JSON.parse(readFileSync(record, 'utf8')) as { pid: number }).pid;
 
 /** The process that a container began with, as this machine sees it. */
 function taskOf(socket: string, containerID: string): number {
