@@ -24,7 +24,7 @@ export interface ManagersOptions {
   flags: ApiServerFlags;
   /** Others may run controllers on the same store: they are elected unless `--leader-elect=false`. */
   isShared: boolean;
-  /** Asked for each term anew, as what controllers remember of an earlier one may be old; and by `startMissing`. */
+  /** Those that there are now: asked for each term, and by `startMissing`. */
   controllers(): readonly Controller[];
   scheduler?: SchedulerSettings | undefined;
   transportFor(user: UserInfo): Transport;
