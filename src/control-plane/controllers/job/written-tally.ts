@@ -31,13 +31,15 @@ export function writtenTally(job: Job, { pods, tally, ending }: Counting): Writt
   const toRelease: Pod[] = [];
   const newIndexes = new Set<number>();
   for (const pod of pods) {
-    if (uncounted.succeeded.size + uncounted.failed.size + newIndexes.size >= MOST_UNCOUNTED) break;
-    if (!isTracked(pod) || !mayGo(job, pod, { tally, ending })) continue;
+    const { uid } = pod.metadata;
+    const isWritten = uncounted.succeeded.has(uid) || uncounted.failed.has(uid);
+    const isFull = uncounted.succeeded.size + uncounted.failed.size + newIndexes.size >= MOST_UNCOUNTED;
+    // What is written already is let go however many wait: else all would wait for ever for those of a step that was cut off.
+    if ((isFull && !isWritten) || !isTracked(pod) || !mayGo(job, pod, { tally, ending })) continue;
     toRelease.push(pod);
     const index = indexOf(pod, job);
-    if (isIndexed(job) && index === undefined) continue;
-    const { uid } = pod.metadata;
-    if (isSucceeded(pod) && !uncounted.failed.has(uid)) {
+    if (isWritten || (isIndexed(job) && index === undefined)) continue;
+    if (isSucceeded(pod)) {
       // The index is enough to know it again.
       if (isIndexed(job) && index !== undefined) newIndexes.add(index);
       else uncounted.succeeded.add(uid);
