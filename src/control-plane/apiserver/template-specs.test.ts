@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { TokenReview } from '#api/authentication/v1/token-review.ts';
 import { HorizontalPodAutoscaler } from '#api/autoscaling/v1/horizontal-pod-autoscaler.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
@@ -10,7 +12,7 @@ import { replicaSetController } from '#control-plane/controllers/replica-set.ts'
 import { startCluster } from '#testing/cluster.ts';
 import { decodeObject } from './decode-object.ts';
 import { JSON_MEDIA_TYPE } from './request-body.ts';
-import { withSpecAsAdmittedBefore } from './template-specs.ts';
+import { withDecodedSpec, withSpecAsAdmittedBefore } from './template-specs.ts';
 import type { FieldValidation } from './verbs/write-options.ts';
 
 const containers = () => [{ name: 'main', image: 'example/main:1', resources: { limits: { cpu: '1000m' } } }];
@@ -104,6 +106,33 @@ describe('what is sent again', () => {
     expect(sent(spec, 'Ignore').spec).not.toHaveProperty('colour');
     expect(() => sent(spec)).toThrow('unknown field "spec.colour"');
     expect(created(spec).warnings).toEqual(['unknown field "spec.colour"']);
+  });
+
+  test('is not kept where it is large', () => {
+    const named = (name: string) => ({ containers: [{ name, image: 'example/main:1' }] });
+    sent(named('small'));
+    sent(named('l'.repeat(40_000)));
+    expect(isShared(sent(named('small')).spec)).toBe(true);
+  });
+
+  test('is taken however deep that is which nobody reads', () => {
+    const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+    const schema = `{"type":"array","items":{"type":"string","unknown":${deep}}}`;
+    const text = `{"metadata":{"name":"a.b"},"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":${schema}}}]}}`;
+    const body = { bytes: new TextEncoder().encode(text), contentType: JSON_MEDIA_TYPE };
+    const options = { fieldValidation: 'Ignore' as const, warn: () => undefined };
+    const { spec } = decodeObject(CustomResourceDefinition, body, options);
+    expect(spec.versions[0]?.schema?.openAPIV3Schema).toEqual({ type: 'array', items: { type: 'string' } });
+  });
+
+  test('is not kept where it is a question', () => {
+    const object = { spec: { token: 'secret' } };
+    decodeObject(
+      TokenReview,
+      { object, contentType: JSON_MEDIA_TYPE },
+      { fieldValidation: 'Ignore', warn: () => undefined },
+    );
+    expect(withDecodedSpec(TokenReview, object)).toBeUndefined();
   });
 
   test('is read as if it were alone', () => {

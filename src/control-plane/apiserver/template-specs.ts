@@ -37,11 +37,14 @@ export function keepDecodedSpec(kind: Kind, value: unknown, { spec }: Specified)
   const given = specIn(value);
   if (!given || !isObject(spec) || !hasSpecByItself(kind) || decodedSpecs.has(given)) return;
   if (isDeeplyFrozen(given)) decodedSpecs.set(given, { kind, spec: share(spec) });
-  else lastSpecs.set(kind, { given: copyOf(given), spec: deepFreeze(spec) });
+  else if (sizeOf(given) <= LARGEST) lastSpecs.set(kind, { given: copyOf(given), spec: deepFreeze(spec) });
 }
 
-/** A version that is not stored may have the rest of what is stored in annotations, and then goes by those. */
-const hasSpecByItself = ({ custom, hub }: Kind): boolean => !custom && !hub;
+/**
+ * A version that is not stored may have the rest of what is stored in annotations, and then goes by those. Questions are seldom
+ * asked twice, and may hold a token that nobody is to keep.
+ */
+const hasSpecByItself = ({ custom, hub, virtual }: Kind): boolean => !custom && !hub && !virtual;
 
 function specIn(value: unknown): object | undefined {
   const spec = isObject(value) ? (value as Specified).spec : undefined;
@@ -50,8 +53,21 @@ function specIn(value: unknown): object | undefined {
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
-/** Of what was in shape, and so is not too deep. */
-const copyOf = (given: object): unknown => (cloneRaw(given, Infinity) as { value: unknown }).value;
+/** In values and characters. Also what is refused afterwards is kept, of each kind: it is not to take much memory. */
+const LARGEST = 32_768;
+/** As deep as what is read may be. There may be more that is not looked into, beneath the schemas of a definition. */
+const DEEPEST = 500;
+
+function sizeOf(value: unknown, depthLeft = DEEPEST): number {
+  if (typeof value === 'string') return value.length;
+  if (!isObject(value)) return 1;
+  if (depthLeft === 0) return Infinity;
+  let size = 1;
+  for (const [name, part] of Object.entries(value)) size += name.length + sizeOf(part, depthLeft - 1);
+  return size;
+}
+
+const copyOf = (given: object): unknown => (cloneRaw(given, DEEPEST) as { value: unknown }).value;
 
 /** Whether both are written as the same JSON: what is made of maps has their keys in the order in which they came. */
 function isAlike(a: unknown, b: unknown): boolean {
