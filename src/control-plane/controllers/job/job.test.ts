@@ -10,6 +10,7 @@ import { countedSteps } from '#testing/counted-steps.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
 import { nodeLifecycle } from '../nodes/node-lifecycle.ts';
 import { jobController } from './job.ts';
+import { isFinished } from './verdict.ts';
 
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] } };
 /** Deleted, they take their time. */
@@ -67,6 +68,22 @@ test('a Job is not looked at for a pod that is given a node, nor for what it say
   await end(cluster, running(cluster)[0]!);
   expect(conditions(cluster).at(-1)).toBe('Complete True CompletionsReached');
   expect(steps).toHaveLength(5); // the end is written down, and counted when the pod is let go
+});
+
+test('what somebody changes of a pod that waits is seen at once: its index, that it is ready', async () => {
+  await using cluster = await startCluster({ controllers: [jobController] });
+  await cluster.create(Job, job({ completionMode: 'Indexed', completions: 2, parallelism: 2 }));
+  await cluster.settles();
+  const first = cluster.list(Pod).find((pod) => indexesOf([pod])[0] === 0)!;
+  const annotations = { 'batch.kubernetes.io/job-completion-index': '7' };
+  await cluster.patch(Pod, keyOf(first), { metadata: { annotations } });
+  await cluster.settles();
+  expect(indexesOf(cluster.list(Pod))).toEqual([0, 1]);
+  const [one] = cluster.list(Pod);
+  const conditions = [{ type: 'Ready', status: 'True' as const }];
+  await cluster.updateStatus(Pod, { ...one!, status: { phase: 'Pending', conditions } });
+  await cluster.settles();
+  expect(status(cluster).ready).toBe(1);
 });
 
 test('a Job runs its pods, counts each end once, and is complete', async () => {
@@ -255,6 +272,20 @@ test('a deadline ends it', async () => {
   expect(running(cluster)).toHaveLength(1);
   await cluster.passes(2_000);
   expect(conditions(cluster)).toEqual(['FailureTarget True DeadlineExceeded', 'Failed True DeadlineExceeded']);
+});
+
+test.each([false, true])('a deadline ends a Job without any pod, that was suspended: %s', async (suspend) => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  await cluster.create(Job, job({ parallelism: 0, activeDeadlineSeconds: 30, suspend }));
+  await cluster.settles();
+  await cluster.patch(Job, 'default/work', { spec: { suspend: false } });
+  await cluster.passes(29_000);
+  expect(isFinished(cluster.get(Job, 'default/work')!)).toBe(false);
+  await cluster.passes(2_000);
+  expect(conditions(cluster).slice(-2)).toEqual([
+    'FailureTarget True DeadlineExceeded',
+    'Failed True DeadlineExceeded',
+  ]);
 });
 
 test('lower parallelism takes pods away that do not count as failed', async () => {

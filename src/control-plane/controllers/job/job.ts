@@ -78,14 +78,22 @@ export const jobController = defineController(() => {
 /** That a pod which waits is given a node changes nothing for its Job, nor does what is said about why it waits. */
 function saysMore(now: Pod, before: Pod): boolean {
   if (!isPending(now) || !isPending(before)) return true;
-  const { labels, finalizers, deletionTimestamp } = now.metadata;
-  return (
-    deletionTimestamp !== before.metadata.deletionTimestamp ||
-    !isEqual(labels, before.metadata.labels) ||
-    !isEqual(finalizers, before.metadata.finalizers) ||
-    !isEqual(now.status?.initContainerStatuses, before.status?.initContainerStatuses) ||
-    !isEqual(now.status?.containerStatuses, before.status?.containerStatuses)
-  );
+  return isReady(now) !== isReady(before) || !isEqual(toItsJob(now), toItsJob(before));
+}
+
+/** Whose it is, and which; whether it is to go; how often its containers began. */
+function toItsJob({ metadata, status }: Pod): unknown[] {
+  const { labels, annotations, finalizers, ownerReferences, deletionTimestamp } = metadata;
+  const { initContainerStatuses, containerStatuses } = status ?? {};
+  return [
+    labels,
+    annotations,
+    finalizers,
+    ownerReferences,
+    deletionTimestamp,
+    initContainerStatuses,
+    containerStatuses,
+  ];
 }
 
 const isPending = ({ status }: Pod): boolean => (status?.phase ?? 'Pending') === 'Pending';
@@ -184,7 +192,7 @@ class Step {
     this.#tell(now, verdict, isOver);
     await release(written.toRelease, this.#context);
     if (change.failure && !isNamespaceGoing(change.failure)) throw change.failure;
-    return this.#next(change.waitMs, isOver);
+    return isOver ? settled : this.#next(now, change.waitMs);
   }
 
   async #change(verdict: Verdict | undefined, { active, tally, record }: Seen): Promise<Change> {
@@ -198,10 +206,11 @@ class Step {
     return { removed, created, failure, waitMs: wanted.waitMs };
   }
 
-  #next(waitMs: number | undefined, isOver: boolean): Outcome {
-    const untilDeadlineMs = (deadlineMs(this.#job) ?? Number.POSITIVE_INFINITY) - this.#nowMs;
-    const afterMs = Math.min(waitMs ?? Number.POSITIVE_INFINITY, untilDeadlineMs);
-    return isOver || !Number.isFinite(afterMs) || afterMs <= 0 ? settled : again({ afterMs });
+  /** By the Job as it was written: it may have started with this step, and nobody asks for another. */
+  #next(written: Job, waitMs = Number.POSITIVE_INFINITY): Outcome {
+    const untilDeadlineMs = (deadlineMs(written) ?? Number.POSITIVE_INFINITY) - this.#nowMs;
+    const afterMs = Math.min(waitMs, untilDeadlineMs);
+    return !Number.isFinite(afterMs) || afterMs <= 0 ? settled : again({ afterMs });
   }
 
   /** @returns those that are gone or going. Those that the Job no longer wants are let go uncounted. */
