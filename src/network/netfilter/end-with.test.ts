@@ -9,13 +9,15 @@ import { endWith } from './end-with.ts';
 
 const urlOf = (path: string): string => new URL(path, import.meta.url).href;
 
-/** Given up in the same turn in which no nft could be started. */
+/** Given up in the same turn in which no nft could be started, as there is none or too many files are open. */
 const GIVING_UP = `
+  import { openSync } from 'node:fs';
   import { silentLog } from ${JSON.stringify(urlOf('../../base/log.ts'))};
   import { ManualClock } from ${JSON.stringify(urlOf('../../base/manual-clock.ts'))};
   import { findDifferences } from ${JSON.stringify(urlOf('./nft.ts'))};
   import { RuleWatch } from ${JSON.stringify(urlOf('./rule-watch.ts'))};
   process.env.PATH = '/nowhere';
+  if (process.argv[2] === 'without files') try { for (;;) openSync('/dev/null'); } catch {}
   const started = async (begin) => {
     const ending = new AbortController();
     const begun = begin(ending.signal);
@@ -33,15 +35,21 @@ const GIVING_UP = `
   process.exit();
 `;
 
-test('who gives up what was not started ends nobody', { timeout: 120_000 }, async () => {
-  // In a group of its own: it is that which would be killed.
-  const folder = mkdtempSync(join(tmpdir(), 'kedge-giving-up-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  writeFileSync(join(folder, 'giving-up.mjs'), GIVING_UP);
-  const argv = ['--wait', process.execPath, '--import', import.meta.resolve('tsx'), join(folder, 'giving-up.mjs')];
-  const { stderr } = await promisify(execFile)('setsid', argv);
-  expect(stderr.trim().split('\n')).toEqual(['nobody listens', 'nothing was found']);
-});
+test.each(['without nft', 'without files'])(
+  'who gives up what was not started, %s, ends nobody',
+  {
+    timeout: 120_000,
+  },
+  async (how) => {
+    // In a group of its own: it is that which would be killed.
+    const folder = mkdtempSync(join(tmpdir(), 'kedge-giving-up-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'giving-up.mjs'), GIVING_UP);
+    const argv = ['--wait', 'prlimit', '--nofile=100', process.execPath, '--import', import.meta.resolve('tsx')];
+    const { stderr } = await promisify(execFile)('setsid', [...argv, join(folder, 'giving-up.mjs'), how]);
+    expect(stderr.trim().split('\n')).toEqual(['nobody listens', 'nothing was found']);
+  },
+);
 
 test.each([
   { when: 'when the signal aborts', before: false },

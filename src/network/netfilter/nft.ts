@@ -1,5 +1,5 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { endWith } from './end-with.ts';
 import { runWithPieces } from './input-in-pieces.ts';
 import { replacingBlock } from './table-block.ts';
@@ -77,7 +77,7 @@ export type FindDifferences = (
 
 /** One that cannot be asked for, or is ended by the signal, has none. */
 export const findDifferences: FindDifferences = async (table, wanted, signal) => {
-  const child = spawn('nft', ['--stateless', 'list', 'table', ...table.split(' ')], {
+  const child: ChildProcess = spawn('nft', ['--stateless', 'list', 'table', ...table.split(' ')], {
     stdio: ['ignore', 'pipe', 'ignore'],
     timeout: LONGEST_MS,
     killSignal: 'SIGKILL',
@@ -88,7 +88,8 @@ export const findDifferences: FindDifferences = async (table, wanted, signal) =>
     child.on('close', resolve);
   }).finally(forget);
   const comparison = new TableComparison(wanted);
-  for await (const text of child.stdout.setEncoding('utf8')) {
+  // Where too many files are open it has no streams.
+  for await (const text of child.stdout?.setEncoding('utf8') ?? []) {
     comparison.read(text);
     await turnOfOthers();
   }

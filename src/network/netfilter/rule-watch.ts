@@ -2,7 +2,7 @@
  * Tells at once when rules go from the kernel, whoever took them: a child that listens to nftables. Nobody may rely on
  * it alone, for the kernel does not wait for listeners: the slow look of the apply loop stays. Source: nft(8), "MONITOR".
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -70,14 +70,15 @@ export class RuleWatch {
       const { signal } = this.#options;
       // Of some distributions all languages are mapped at once, which is more than there is room for.
       const env = { ...process.env, LC_ALL: 'C' };
-      const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      // Where too many files are open it has no streams.
+      const child: ChildProcess = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
       const forget = endWith(signal, child);
       let complaint = '';
-      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => {
         complaint = (complaint + text).slice(-200);
       });
       let rest = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => {
         const lines = (rest + text).split('\n');
         rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
         this.#hear(lines);
