@@ -2,7 +2,7 @@
  * Runs a program that reads its input while that is made. What it reads must say itself when it is whole: when who writes is
  * killed, the program has a part of it, and its end.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { turnOfOthers } from './turns.ts';
 import type { Ended } from './whole-input.ts';
@@ -28,25 +28,26 @@ const MOST_COMPLAINT = 4096;
 
 /** Others have their turn between two pieces. Rejects when it could not be started, and as `pieces` do. */
 export async function runWithPieces({ program, args, pieces, longestMs }: PiecesRun): Promise<Ended> {
-  const child = spawn('sh', ['-c', SCRIPT, 'sh', String(longestMs / 1000), program, ...args], {
+  const child: ChildProcess = spawn('sh', ['-c', SCRIPT, 'sh', String(longestMs / 1000), program, ...args], {
     stdio: ['pipe', 'ignore', 'pipe'],
   });
+  const { stdin, stderr } = child; // where too many files are open it has none
   let complaint = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  stderr?.setEncoding('utf8').on('data', (text: string) => {
     if (complaint.length < MOST_COMPLAINT) complaint += text;
   });
-  child.stdin.on('error', () => undefined); // it ended before it had read everything: `close` tells why
+  stdin?.on('error', () => undefined); // it ended before it had read everything: `close` tells why
   const closed = once(child, 'close');
   closed.catch(() => undefined);
   try {
     for (const piece of pieces) {
-      if (child.stdin.destroyed) break;
-      await new Promise((resolve) => child.stdin.write(piece, resolve));
+      if (!stdin || stdin.destroyed) break;
+      await new Promise((resolve) => stdin.write(piece, resolve));
       await turnOfOthers();
     }
-    child.stdin.end();
+    stdin?.end();
   } catch (error) {
-    child.stdin.destroy();
+    stdin?.destroy();
     await closed;
     throw error;
   }

@@ -2,7 +2,7 @@
  * The kernel leads a flow to the endpoint that it began with. UDP has no end: when that endpoint goes, its entries must go
  * too, or a client that keeps its port talks to nobody. Of TCP those that nobody has answered yet must. Source: conntrack(8).
  */
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
@@ -82,14 +82,15 @@ export const runConntrack: RunConntrack = (call) =>
 export type ListFlows = (family: IpFamily) => AsyncIterable<string>;
 
 export const listFlows: ListFlows = async function* (family) {
-  const child = spawn('conntrack', ['-L', '-f', family, '-p', 'udp'], {
+  const child: ChildProcess = spawn('conntrack', ['-L', '-f', family, '-p', 'udp'], {
     stdio: ['ignore', 'pipe', 'ignore'],
     timeout: 10_000,
     killSignal: 'SIGKILL',
   });
   const ended = once(child, 'close');
   ended.catch(() => undefined);
-  yield* createInterface({ input: child.stdout });
+  // Where too many files are open it has no streams.
+  if (child.stdout) yield* createInterface({ input: child.stdout });
   const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
   if (code !== 0) throw new Error(`conntrack ended with ${signal ?? code}`);
 };

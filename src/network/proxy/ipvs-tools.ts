@@ -1,5 +1,5 @@
 /** Commands of the mode `ipvs`, run to their end. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 
 /** @returns what it wrote; throws with its complaint when it did not end well. */
 export type RunTool = (command: string, args: readonly string[], input?: string) => Promise<string>;
@@ -9,11 +9,12 @@ const MOST_COMPLAINT = 4096;
 
 export const runTool: RunTool = (command, args, input = '') =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { timeout: LONGEST_MS, killSignal: 'SIGKILL' });
+    // Where too many files are open it has no streams.
+    const child: ChildProcess = spawn(command, args, { timeout: LONGEST_MS, killSignal: 'SIGKILL' });
     const said: string[] = [];
     let complaint = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => said.push(text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => said.push(text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (complaint.length < MOST_COMPLAINT) complaint += text;
     });
     child.on('error', reject);
@@ -22,6 +23,6 @@ export const runTool: RunTool = (command, args, input = '') =>
       if (code === 0 && complaint === '') resolve(said.join(''));
       else reject(new Error(`${command}: ${complaint.trim() || `ended with ${signal ?? code}`}`));
     });
-    child.stdin.on('error', () => undefined); // it ended before it had read everything: `close` tells why
-    child.stdin.end(input);
+    child.stdin?.on('error', () => undefined); // it ended before it had read everything: `close` tells why
+    child.stdin?.end(input);
   });

@@ -1,5 +1,5 @@
 /** Runs batches of the commands ip and bridge. Source: ip(8) and bridge(8), "-batch", "-force". */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 
 export interface IpOutcome {
   stdout: string;
@@ -21,20 +21,21 @@ export const runBridge: RunBridge = (lines) => batch('bridge', ALL_LINES, lines)
 
 function batch(program: string, args: readonly string[], lines: readonly string[]): Promise<IpOutcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // Where too many files are open it has no streams.
+    const child: ChildProcess = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     let [stdout, complaint] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (complaint.length < MOST_COMPLAINT) complaint += text;
     });
     child.on('error', reject);
     child.on('close', (code) =>
       resolve({ stdout, complaint: code === 0 ? '' : complaint.trim() || `${program} ended with ${code}` }),
     );
-    child.stdin.on('error', () => undefined); // it ended before it had read everything: `close` tells why
-    child.stdin.end(`${lines.join('\n')}\n`);
+    child.stdin?.on('error', () => undefined); // it ended before it had read everything: `close` tells why
+    child.stdin?.end(`${lines.join('\n')}\n`);
   });
 }
 
