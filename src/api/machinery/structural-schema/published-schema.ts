@@ -2,7 +2,7 @@
  * The schema of a custom kind as OpenAPI documents show it: with the metadata of every object, and for version 2 less
  * what clients of that version cannot read. Source: upstream's controller/openapi/builder and v2 conversion.
  */
-import { isMap, isTypeOrMetadata, type JSONSchemaProps } from './schema-parts.ts';
+import { childOf, isMap, isTypeOrMetadata, type JSONSchemaProps } from './schema-parts.ts';
 
 type Published = Record<string, unknown>;
 
@@ -27,10 +27,12 @@ const TYPE_META: Readonly<Record<string, Published>> = {
 
 const METADATA = `Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata`;
 
-/** Words of version 3, or of Kubernetes' own that version 2 has no place for. */
-const NOT_IN_V2 = ['allOf', 'anyOf', 'oneOf', 'not', 'nullable', 'default', 'x-kubernetes-validations'];
+/** Words that version 2 has no place for. */
+const NOT_IN_V2 = ['allOf', 'anyOf', 'oneOf', 'not', 'nullable', 'default'];
 
 export function publishedSchema(schema: JSONSchemaProps, options: PublishedSchemaOptions): Published {
+  // A reader of version 2 refuses what is not named as soon as anything is.
+  if (options.version === 2 && schema['x-kubernetes-preserve-unknown-fields']) return { type: 'object' };
   const own = published(schema, options);
   const given = isMap(own['properties']) ? own['properties'] : {};
   const reference = { $ref: options.objectMeta };
@@ -51,12 +53,18 @@ function published(schema: JSONSchemaProps, options: PublishedSchemaOptions): Pu
   const words = Object.entries(schema).filter(([, value]) => value !== undefined);
   const known = options.version === 2 ? words.filter(([word]) => !NOT_IN_V2.includes(word)) : words;
   const copy: Published = Object.fromEntries(known.map(([word, value]) => [word, publishedWord(word, value, options)]));
-  if (options.version === 3) return copy;
-  // A reader of version 2 drops what the schema does not name, and knows no value of several types.
-  if (schema['x-kubernetes-int-or-string'] || schema.nullable) delete copy['type'];
-  if (schema['x-kubernetes-preserve-unknown-fields'])
-    for (const word of ['properties', 'items', 'type']) delete copy[word];
+  if (options.version === 2) makeReadableInV2(copy, schema);
   return copy;
+}
+
+/** A reader of version 2 drops what the schema does not name, and knows no value of several types. */
+function makeReadableInV2(copy: Published, schema: JSONSchemaProps): void {
+  if (schema['x-kubernetes-int-or-string']) delete copy['type'];
+  if (schema.nullable || schema['x-kubernetes-preserve-unknown-fields'])
+    for (const word of ['properties', 'items', 'type']) delete copy[word];
+  const required = schema.required?.filter((name) => !childOf(schema, name)?.nullable) ?? [];
+  if (required.length > 0) copy['required'] = required;
+  else delete copy['required'];
 }
 
 function publishedWord(word: string, value: unknown, options: PublishedSchemaOptions): unknown {
