@@ -31,6 +31,8 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: jane}]
   'raw.yaml':
     '{apiVersion: v1, kind: Pod, metadata: {name: raw}, spec: {containers: [{name: c, image: i, resources: {limits: {cpu: 1000m}}}]}}',
   'settings.yaml': '{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}}',
+  'things.yaml': '{apiVersion: example.com/v1, kind: Thing, metadata: {name: thing}}',
+  'number.yaml': '{apiVersion: v1, kind: Pod, metadata: {name: n}, spec: {containers: [{name: c, image: 3}]}}',
 };
 
 const lines = (...all: string[]): Step[] => all.map((args) => ({ args }));
@@ -59,6 +61,10 @@ const STORIES: Stories = {
     'set image -f raw.yaml c=m --local',
     'set image -f raw.yaml c=m --local -o yaml',
     'set image -f work.yaml main=m --local -o json',
+    'set image -f work.yaml main=n --local -o yaml',
+    'set image -f settings.yaml main=m --local',
+    'set image -f things.yaml main=m --local',
+    'set image -f number.yaml main=m --local',
     'set image -f raw.yaml c=m --local --dry-run=server',
     'set image deploy web c=m --local',
     'set image deploy web main=k --dry-run=nope',
@@ -87,6 +93,7 @@ const STORIES: Stories = {
     'set resources -f raw.yaml --limits=cpu=1 --local --dry-run=server',
     'set resources deploy web --limits=cpu=1 --local',
     'set resources --limits=cpu=1',
+    'set resources --limits=cpu=1 --local',
   ),
   'who pods are': lines(
     'create -f work.yaml -f settings.yaml',
@@ -101,6 +108,7 @@ const STORIES: Stories = {
     'set sa deploy web Bot_',
     'set sa -f raw.yaml bot --local -o yaml',
     'set sa -f raw.yaml bot --local --dry-run=server',
+    'set sa bot --local',
     'set sa deploy,cronjob --all bot --dry-run=server',
   ),
   'whom a role is given to': lines(
@@ -120,6 +128,8 @@ const STORIES: Stories = {
     'set subject -f bindings.yaml --local --group=devs -o yaml',
     'set subject -f bindings.yaml --local --group=devs --dry-run=server',
     'set subject --user=a',
+    'set subject --user=a --local',
+    'set subject -f settings.yaml --user=a --local',
   ),
 };
 

@@ -42,7 +42,7 @@ export async function fromArguments(call: VerbCall, asked: Asked, options: Targe
   throw new VerbError(NO_RESOURCE);
 }
 
-const NO_RESOURCE = `You must provide one or more resources by argument or filename.
+export const NO_RESOURCE = `You must provide one or more resources by argument or filename.
 Example resource specifications include:
    '-f rsrc.yaml'
    '--filename=rsrc.json'

@@ -6,12 +6,13 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import type { FlagSpec } from '../flags.ts';
 import { failuresAmong } from '../going-on.ts';
 import { messageOf } from '../error-text.ts';
-import { fileFlags, manifestsOf } from '../manifests.ts';
-import { OUTPUT_FLAGS } from '../output/output-flags.ts';
+import { fileFlags, type Manifest, manifestsOf } from '../manifests.ts';
+import { OUTPUT_FLAGS, resourceNameOf } from '../output/output-flags.ts';
 import { structPrinter } from '../output/struct-order.ts';
 import { pathOf } from '../served-resources.ts';
 import { strategicPatchBetween } from '../strategic-patch.ts';
 import { ALL_FLAG, SELECTOR_FLAGS, type Target, targetsOf } from '../targets.ts';
+import { NO_RESOURCE } from '../targets-by-arguments.ts';
 import type { VerbCall } from '../verb.ts';
 import { throwIfAny, VerbError } from '../verb-error.ts';
 import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, writeQuery } from '../writing.ts';
@@ -53,12 +54,20 @@ async function objectsOfFiles({ flags, io }: VerbCall, args: readonly string[]):
     throw new VerbError(
       "error: you must specify resources by --filename when --local is set.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'",
     );
+  if (flags.list('filename').length === 0 && !flags.has('kustomize')) throw new VerbError(NO_RESOURCE);
   const { manifests, errors } = await manifestsOf(flags, io);
-  throwIfAny(errors);
-  return manifests.map(({ object }) => ({
-    target: undefined,
-    ...asStruct(object as unknown as KubeObject),
-  }));
+  const objects: Changed[] = [];
+  const failures = await failuresAmong(manifests, (manifest) => objects.push(decoded(manifest)));
+  throwIfAny([...errors, ...failures]);
+  return objects;
+}
+
+function decoded({ object, source }: Manifest): Changed {
+  try {
+    return { target: undefined, ...asStruct(object as unknown as KubeObject) };
+  } catch (error) {
+    throw new VerbError(`unable to decode ${JSON.stringify(source)}: ${messageOf(error)}`);
+  }
 }
 
 function asStruct(object: KubeObject): { kind: string; object: KubeObject } {
@@ -109,12 +118,17 @@ export async function changeAll(call: VerbCall, objects: readonly Changed[], cha
       throw new VerbError(`error: ${nameOf(each)} ${messageOf(error)}\n`);
     }
   });
-  const unsent = await failuresAmong(planned, (each) => send(call, each, change));
+  const print = structPrinter(call.flags, call.io);
+  const note = dryRunNote(dryRunOf(call.flags));
+  const unsent = await failuresAmong(planned, async (each) => {
+    if (Object.keys(each.patch).length > 0 || change.isAlwaysTold)
+      call.io.out(print(await sent(call, each, change), change.done + note));
+  });
   throwIfAny([...errors, ...unchanged, ...unsent]);
 }
 
 const nameOf = ({ target, object }: Changed): string =>
-  target ? `${target.resource.plural}/${target.name}` : (object.metadata.name ?? '');
+  target ? `${target.resource.plural}/${target.name}` : resourceNameOf(object);
 
 function plan(changed: Changed, { edit }: Change, complain: (text: string) => void): Planned {
   const edited = structuredClone(changed.object);
@@ -125,19 +139,21 @@ function plan(changed: Changed, { edit }: Change, complain: (text: string) => vo
   return { ...changed, after, patch: strategicPatchBetween(before, wanted, { type, facts }) };
 }
 
-async function send(call: VerbCall, { target, after, patch }: Planned, change: Change): Promise<void> {
-  const { flags, io, cluster } = call;
-  if (Object.keys(patch).length === 0 && !change.isAlwaysTold) return;
+/** What came of it. */
+async function sent(
+  { flags, cluster }: VerbCall,
+  { target, after, patch }: Planned,
+  { refused }: Change,
+): Promise<unknown> {
   const dryRun = dryRunOf(flags);
-  const tell = (object: unknown) => io.out(structPrinter(flags, io)(object, change.done + dryRunNote(dryRun)));
-  if (!target || dryRun === 'client') return tell(after);
+  if (!target || dryRun === 'client') return after;
   const path = pathOf(target.resource, { ...target, query: writeQuery(flags, { dryRun }) });
   const contentType = 'application/strategic-merge-patch+json';
-  const sent = cluster.request({ method: 'PATCH', path, object: patch, contentType });
-  const { object } = await sent.catch((error: unknown) => {
-    throw change.refused ? new VerbError(change.refused + messageOf(error)) : error;
+  const answered = cluster.request({ method: 'PATCH', path, object: patch, contentType });
+  const { object } = await answered.catch((error: unknown) => {
+    throw new VerbError(refused + messageOf(error));
   });
-  return tell(object);
+  return object;
 }
 
 /** Throws VerbError for what contradicts itself. */

@@ -21,7 +21,7 @@ export const setImageVerb: Verb = {
       edit(object, complain) {
         const spec = podSpecOf(object);
         for (const [name, image] of images) {
-          const containers = name === '*' ? containersIn(spec, '*') : containersIn(spec, name).filter(isCalled(name));
+          const containers = containersIn(spec, '*').filter((each) => name === '*' || each.name === name);
           for (const container of containers) container.image = image;
           if (containers.length === 0) complain(`error: unable to find container named ${JSON.stringify(name)}`);
         }
@@ -29,8 +29,6 @@ export const setImageVerb: Verb = {
     });
   },
 };
-
-const isCalled = (name: string) => (container: { name: string }) => container.name === name;
 
 /** Pairs stand behind what is meant. */
 function imagesIn(args: readonly string[]): { resources: string[]; images: Map<string, string> } {
