@@ -31,7 +31,9 @@ const [from, to] = edits.shift() ?? ['', ''];
 writeFileSync(folder + '/edits.json', JSON.stringify(edits));
 writeFileSync(file, from === '*' ? to : text.replace(from, to));`;
 
-export const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
+/** `␣` is a space in a word, `∅` a word of nothing. */
+export const words = (line: string): string[] =>
+  line.split(' ').map((word) => word.replaceAll('␣', ' ').replaceAll('∅', ''));
 
 /** A test for each. The editor comes into the folder of the scene. */
 export function tellStories(what: string, scene: Scene, stories: Stories): void {

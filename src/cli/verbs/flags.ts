@@ -2,7 +2,7 @@
  * Flags as kubectl reads them: anywhere among the arguments, `--name value`, `--name=value`, `-n value`, `-nvalue`, several
  * letters behind one dash, `--` for the end. Texts of refusals are those that its users know. Source: spf13/pflag.
  */
-import { int64In } from './int64.ts';
+import { int32In, int64In } from './integers.ts';
 import { VerbError } from './verb-error.ts';
 
 export interface FlagSpec {
@@ -116,7 +116,7 @@ function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): voi
   if (type === 'bool' && truthOf(value) === undefined) refuse(`strconv.ParseBool: parsing ${quoted}: invalid syntax`);
   if (type === 'pairs' && value.split(',').some((pair) => pair !== '' && !pair.includes('=')))
     refuse('malformed pair, expect string=string');
-  if ((type === 'int' && int64In(value) === undefined) || (type === 'int32' && !isInt32(value)))
+  if ((type === 'int' && int64In(value) === undefined) || (type === 'int32' && int32In(value) === undefined))
     refuse(
       `strconv.ParseInt: parsing ${quoted}: ${/^[-+]?\d+$/.test(value) ? 'value out of range' : 'invalid syntax'}`,
     );
@@ -124,11 +124,6 @@ function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): voi
     const isNumber = /^[-+]?[\d.]+$/.test(value);
     refuse(isNumber ? `time: missing unit in duration ${quoted}` : `time: invalid duration ${quoted}`);
   }
-}
-
-function isInt32(text: string): boolean {
-  const value = int64In(text);
-  return value !== undefined && BigInt.asIntN(32, value) === value;
 }
 
 const UNIT_MS: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -150,13 +150,11 @@ export function refuseMissing(flags: Flags, names: readonly string[]): void {
     throw new VerbError(`required flag(s) ${missing.map((name) => JSON.stringify(name)).join(', ')} not set`);
 }
 
-/** The one name that such a command takes. */
-export function onlyName({ args, path }: VerbCall): string {
-  const [name] = args;
-  if (args.length === 1 && name) return name;
-  const what =
-    args.length === 0 ? 'exactly one NAME is required, got 0' : `exactly one NAME is required, got ${args.length}`;
-  throw new VerbError(`${what}\nSee '${path} -h' for help and examples`);
+/** The one name that such a command takes; what stands behind `--` is of no meaning to it. */
+export function onlyName(call: VerbCall): string {
+  const { name } = nameAndCommand(call);
+  if (name === '') throw new VerbError('name must be specified');
+  return name;
 }
 
 /** What stands before `--`, and what behind it. */

@@ -1,5 +1,6 @@
 /** `kedge create poddisruptionbudget`: how many pods may be missing at a time. */
 import { type LabelRequirement, parseLabelSelector } from '#api/machinery/label-selector.ts';
+import { intOrStringIn } from '../integers.ts';
 import type { Verb, VerbCall } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
 import { createObject, OBJECT_FLAGS, onlyName } from './created.ts';
@@ -44,7 +45,7 @@ function refuseContradictions({ flags }: VerbCall): void {
 
 function amountIn({ flags }: VerbCall, field: string, flag: string): object {
   const text = flags.string(flag);
-  return text ? { [field]: text.endsWith('%') ? text : Number(text) } : {};
+  return text ? { [field]: intOrStringIn(text) } : {};
 }
 
 const OPERATORS: Readonly<Record<string, string>> = { in: 'In', notin: 'NotIn', exists: 'Exists', '!': 'DoesNotExist' };

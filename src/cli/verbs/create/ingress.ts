@@ -1,10 +1,11 @@
 /** `kedge create ingress`: which Services requests from outside are for. Source: kubectl, cmd/create. */
+import { intOrStringIn } from '../integers.ts';
 import type { Verb, VerbCall } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
 import { createObject, OBJECT_FLAGS, onlyName } from './created.ts';
 
 /** `host/path=service:port,tls=secret`. */
-const RULE = /^([\w*\-.]*)(\/.*)=([\w-]+):([\w-]+)(,(tls)=?([\w-]+)?)?/;
+const RULE = /^([\w*\-.]*)(\/[^=,]*)=([\w-]+):([\w-]+)(,(tls)=?([\w-]+)?)?/;
 
 export const createIngressVerb: Verb = {
   name: 'ingress',
@@ -83,11 +84,11 @@ function ruleIn(text: string): Rule {
 }
 
 function backendIn(text: string): object {
-  const [name = '', port = ''] = text.split(':');
-  const number = /^[-+]?\d+$/.test(port) ? Number(port) : undefined;
+  const [name = '', typed = ''] = text.split(':');
+  const port = intOrStringIn(typed);
   // A port of the number 0 is none, and neither is one without a name.
-  const named = number === undefined ? { ...(port && { name: port }) } : { ...(number !== 0 && { number }) };
-  return { service: { name, port: named } };
+  const given = typeof port === 'number' ? { number: port } : { name: port };
+  return { service: { name, port: port ? given : {} } };
 }
 
 function specOf({ flags }: VerbCall, rules: readonly Rule[]): object {

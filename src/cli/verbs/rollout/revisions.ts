@@ -5,7 +5,7 @@ import type { JsonObject } from '#api/machinery/json-value.ts';
 import { formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 import type { ObjectMeta } from '#api/machinery/object.ts';
 import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
-import { bigintOrder, int64In } from '../int64.ts';
+import { bigintOrder, int64In } from '../integers.ts';
 import { pathOf } from '../served-resources.ts';
 import type { Target } from '../targets.ts';
 import type { VerbCall } from '../verb.ts';
