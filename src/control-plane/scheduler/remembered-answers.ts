@@ -58,6 +58,8 @@ function signedParts(pod: Pod, plugins: readonly Plugin[]): unknown[] {
 
 /** About one sort of pods; by the places of the nodes. */
 export class Answers {
+  /** Stands for these pods. Whoever keeps it for long does not keep the answers, which are as large as the cluster. */
+  readonly alike = {};
   readonly #versions: ClusterView['versions'];
   /** The versions of the nodes that were meant. */
   readonly #filtered: Uint32Array;

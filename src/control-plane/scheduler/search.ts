@@ -82,7 +82,7 @@ class Search {
       refusals: this.#refusals,
       looked: this.#looked,
       answers: this.#answers,
-      alike: this.#kept.length === this.#filters.length ? this.#answers : undefined,
+      alike: this.#kept.length === this.#filters.length ? this.#answers?.alike : undefined,
       places: this.#places,
     };
   }
