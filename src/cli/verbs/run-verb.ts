@@ -71,7 +71,9 @@ function tell(error: unknown, { io, path, server }: { io: VerbIo; path: string; 
 }
 
 function helpOf(verb: Verb, path: string): string {
-  const subverbs = (verb.verbs ?? []).map(({ name, summary }) => `  ${name.padEnd(16)}${summary}`);
+  const { verbs = [] } = verb;
+  const width = Math.max(14, ...verbs.map(({ name }) => name.length));
+  const subverbs = verbs.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
   const usage = verb.verbs && !verb.run ? `${path} SUBCOMMAND` : [path, verb.usage].filter(Boolean).join(' ');
   const sections = [
     `${verb.summary[0]?.toUpperCase()}${verb.summary.slice(1)}.`,

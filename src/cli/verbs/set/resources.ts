@@ -15,7 +15,7 @@ import { containersIn, podSpecOf } from './pod-spec.ts';
 export const setResourcesVerb: Verb = {
   name: 'resources',
   summary: 'set what the containers ask for, and how much they may have',
-  usage: '(-f FILENAME | TYPE NAME) ([--limits=LIMITS & --requests=REQUESTS]',
+  usage: '(-f FILENAME | TYPE NAME) [--limits=LIMITS] [--requests=REQUESTS]',
   flags: [
     ...SELECTED_SET_FLAGS,
     {
