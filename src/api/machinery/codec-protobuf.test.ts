@@ -158,6 +158,19 @@ test('a kind without a protobuf form is not encoded', () => {
   expect(encodeProtobuf(facts, { apiVersion: 'meta.k8s.io/v1', kind: 'Table' })).toBeUndefined();
 });
 
+test('documents of the oldest discovery, which tell no apiVersion, tell none in the envelope', () => {
+  const versions = {
+    kind: 'APIVersions',
+    versions: ['v1'],
+    serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: '10.0.0.1:6443' }],
+  };
+  const bytes = encodeProtobuf(facts, versions)!;
+  const start = 'k8s\0\n\x0f\n\0\x12\x0bAPIVersions';
+  expect(Buffer.from(bytes.subarray(0, start.length)).toString('latin1')).toBe(start);
+  const asked = { apiVersion: 'v1', kind: 'APIVersions' };
+  expect(decodeProtobuf(facts, bytes, asked)).toEqual({ typeMeta: asked, object: { ...versions, apiVersion: 'v1' } });
+});
+
 test('a watch frame tells its length and holds the object in its own envelope', () => {
   const object = encodeProtobuf(facts, { apiVersion: 'v1', kind: 'Namespace' })!;
   const frame = encodeWatchFrame('ADDED', object);

@@ -98,16 +98,20 @@ function readTypeMeta(reader: WireReader): TypeMeta {
   return typeMeta;
 }
 
-/** The enveloped object; undefined when its kind has no protobuf form (custom kinds, Table). */
-export function encodeProtobuf(facts: Facts, object: TypeMeta): Uint8Array | undefined {
-  const [version = '', group = ''] = object.apiVersion.split('/').reverse();
-  const type = facts.typeOfKind(group, version, object.kind);
+/**
+ * The enveloped object; undefined when its kind has no protobuf form (custom kinds, Table). One without apiVersion (what `/api`
+ * and `/api/v1` answer) is of v1, and the envelope does not tell either.
+ */
+export function encodeProtobuf(facts: Facts, object: { apiVersion?: string; kind: string }): Uint8Array | undefined {
+  const { apiVersion = '', kind } = object;
+  const [version = '', group = ''] = (apiVersion || 'v1').split('/').reverse();
+  const type = facts.typeOfKind(group, version, kind);
   if (!type?.fields.some(({ number }) => number > 0)) return undefined;
   const writer = new WireWriter();
   writer.raw(PREFIX);
   writer.message(1, () => {
-    writer.bytes(1, text.encode(object.apiVersion));
-    writer.bytes(2, text.encode(object.kind));
+    writer.bytes(1, text.encode(apiVersion));
+    writer.bytes(2, text.encode(kind));
   });
   writer.message(2, () => encodeMessage(object, type, { writer, facts }));
   writer.bytes(3, new Uint8Array(0));

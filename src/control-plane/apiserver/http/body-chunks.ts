@@ -24,7 +24,7 @@ export function encoded(value: object, { encoding, pretty }: Pick<Wanted, 'encod
   if (encoding === 'yaml')
     return { type: YAML_MEDIA_TYPE, body: Buffer.from(stringify(kindFirst(value), { aliasDuplicateObjects: false })) };
   if (encoding === 'protobuf') {
-    const bytes = encodeProtobuf(facts, value as { apiVersion: string; kind: string });
+    const bytes = encodeProtobuf(facts, value as { apiVersion?: string; kind: string });
     if (bytes) return { type: PROTOBUF_MEDIA_TYPE, body: bytes };
   }
   const text = pretty ? JSON.stringify(kindFirst(value), undefined, 2) : JSON.stringify(value);
