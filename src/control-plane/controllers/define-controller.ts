@@ -154,7 +154,8 @@ export interface ControllerSpec<
   whenNew?(now: T): boolean;
   /**
    * Writes that a step has reckoned with already: that caches hear of them brings no further step of that key. Of `create` only where
-   * the status written behind it counts what was made. Default: none.
+   * the status written behind it counts what was made. When to look again goes by the status as it was written: no other step
+   * comes of it. Default: none.
    */
   reckonsWith?: readonly ('create' | 'status')[];
   /** How many keys at a time. Default 5, as upstream's --concurrent-…-syncs. */
