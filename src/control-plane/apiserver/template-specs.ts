@@ -20,7 +20,8 @@ const lastSpecs = new WeakMap<Kind, { given: unknown; spec: object }>();
 
 /** The same value with what its specification was decoded to before, if it was; `from` to have it left as it is. */
 export function withDecodedSpec(kind: Kind, value: unknown) {
-  const spec = specIn(value) && decodedSpecOf(kind, specIn(value)!);
+  const given = specIn(value);
+  const spec = given && decodedSpecOf(kind, given);
   return spec && { value: withParts(value as Specified, { spec }), from: { spec } };
 }
 
@@ -35,7 +36,7 @@ function decodedSpecOf(kind: Kind, given: object): object | undefined {
 /** After a value without a fault was decoded. */
 export function keepDecodedSpec(kind: Kind, value: unknown, { spec }: Specified): void {
   const given = specIn(value);
-  if (!given || !isObject(spec) || !hasSpecByItself(kind) || decodedSpecs.has(given)) return;
+  if (!given || !isObject(spec) || !isKept(kind) || decodedSpecs.has(given)) return;
   if (isDeeplyFrozen(given)) decodedSpecs.set(given, { kind, spec: share(spec) });
   else if (sizeOf(given) <= LARGEST) lastSpecs.set(kind, { given: copyOf(given), spec: deepFreeze(spec) });
 }
@@ -44,7 +45,7 @@ export function keepDecodedSpec(kind: Kind, value: unknown, { spec }: Specified)
  * A version that is not stored may have the rest of what is stored in annotations, and then goes by those. Questions are seldom
  * asked twice, and may hold a token that nobody is to keep.
  */
-const hasSpecByItself = ({ custom, hub, virtual }: Kind): boolean => !custom && !hub && !virtual;
+const isKept = ({ custom, hub, virtual }: Kind): boolean => !custom && !hub && !virtual;
 
 function specIn(value: unknown): object | undefined {
   const spec = isObject(value) ? (value as Specified).spec : undefined;
