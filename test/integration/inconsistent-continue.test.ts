@@ -17,7 +17,7 @@ interface Chunk {
 test('Servers with support for API chunking should support continue listing from the last key if the original version has been compacted away, though the list is inconsistent', async () => {
   const storage = openMemoryStorage();
   await using server = await startHttpsApiServer({ storage });
-  let admin = server.transportFor({ name: 'admin', groups: ['system:masters'] });
+  const admin = server.transportFor({ name: 'admin', groups: ['system:masters'] });
   const create = (name: string) => admin.request({ method: 'POST', path: PATH, object: { metadata: { name } } });
   const names = Array.from({ length: COUNT }, (_, index) => `chunk-${String(index).padStart(2, '0')}`);
   for (const name of names) await create(name);
@@ -29,9 +29,6 @@ test('Servers with support for API chunking should support continue listing from
   const first = await chunk();
   await create('chunk-99'); // a newer version, so that the older one can be forgotten
   await storage.compact('', await storage.currentRevision());
-  // The first server still holds what the store has forgotten; another one does not.
-  await using other = await startHttpsApiServer({ storage });
-  admin = other.transportFor({ name: 'admin', groups: ['system:masters'] });
   const refused = await chunk(first.metadata.continue).then(
     () => undefined,
     (error: unknown) => error,

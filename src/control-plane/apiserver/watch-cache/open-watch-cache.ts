@@ -332,11 +332,10 @@ class StorageWatchCache implements WatchCache {
       return this.#page(options, { after });
     }
     await this.waitUntil(revision);
-    return this.#with(
-      revision,
-      () => snapshotGone(at),
-      () => this.#page(options, { after, revision }),
-    );
+    const gone = () => snapshotGone(at);
+    // Though all may be at hand: how long a token is good must not depend on how much happens meanwhile.
+    if (revision < (await this.#options.storage.compactedRevision(this.prefix))) throw gone();
+    return this.#with(revision, gone, () => this.#page(options, { after, revision }));
   }
 
   #page(
