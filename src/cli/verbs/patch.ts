@@ -10,13 +10,15 @@ import { applyMergePatch } from '#api/machinery/merge-patch.ts';
 import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { forEachTarget } from './going-on.ts';
-import { fileFlags } from './manifests.ts';
+import { fileFlags, manifestsOf } from './manifests.ts';
+import { typeOfObject } from './object-type.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
-import { pathOf } from './served-resources.ts';
+import { pathOf, type ServedResource } from './served-resources.ts';
 import { type Target, targetsOf } from './targets.ts';
+import { NO_RESOURCE } from './targets-by-arguments.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { VerbError, whyNotRead } from './verb-error.ts';
-import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, writeQuery } from './writing.ts';
+import { DRY_RUN_FLAG, dryRunOf, fieldManagerFlag, writeQuery } from './writing.ts';
 
 const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
   ['json', 'application/json-patch+json'],
@@ -41,37 +43,52 @@ export const patchVerb: Verb = {
   ],
   async run(call) {
     const { flags, io, cluster } = call;
+    const isLocal = flags.bool('local');
+    if (isLocal && call.args.length > 0) throw new VerbError('cannot specify --local and server resources');
     const patch = patchOf(call);
     const type = flags.string('type').toLowerCase();
     const contentType = CONTENT_TYPES.get(type);
     if (!contentType)
       throw new VerbError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.string('type'))}`);
     const dryRun = dryRunOf(flags);
+    if (isLocal && dryRun === 'server')
+      throw new VerbError('cannot specify --local and --dry-run=server - did you mean --dry-run=client?');
     const subresource = flags.string('subresource');
-    const { targets, errors } = await targetsOf(call, { latest: !flags.bool('local'), subresource });
-    if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to patch');
+    const found = isLocal
+      ? await inFiles(call)
+      : await targetsOf(call, { latest: !flags.has('filename'), subresource });
+    if (found.targets.length === 0 && found.errors.length === 0) throw new VerbError('no objects passed to patch');
     const print = resultPrinter(flags, io);
-    const isLocal = dryRun === 'client' || flags.bool('local');
     const body = new TextEncoder().encode(JSON.stringify(patch));
-    const patched = async (target: Target) => {
-      const path = pathOf(target.resource, { ...target, subresource, query: writeQuery(flags, { dryRun }) });
+    const patched = async (resource: ServedResource, target: Located) => {
+      const path = pathOf(resource, { ...target, subresource, query: writeQuery(flags, { dryRun }) });
       const sent = cluster.request({ method: 'PATCH', path, body, contentType });
-      return (await sent.catch(refusedType(target, contentType))).object;
+      return (await sent.catch(refusedType(resource, contentType))).object;
     };
-    await forEachTarget({ targets, errors }, async (target) => {
-      const object = isLocal ? patchedLocally(target, patch, type) : await patched(target);
-      const changed = isEqual(versionless(target.object), versionless(object)) ? 'patched (no change)' : 'patched';
-      io.out(print(object, changed + dryRunNote(dryRun)));
+    await forEachTarget<Located>(found, async (target) => {
+      const { resource, object: before } = target;
+      const isSent = resource && dryRun !== 'client';
+      const object = isSent ? await patched(resource, target) : patchedLocally(before, patch, type);
+      // kubectl does not tell that it was a dry run.
+      io.out(print(object, isEqual(versionless(before), versionless(object)) ? 'patched (no change)' : 'patched'));
     });
   },
 };
 
+/** Of no resource where no server was asked what there is. */
+type Located = Pick<Target, 'object'> & Partial<Target>;
+
+async function inFiles({ flags, io }: VerbCall): Promise<{ targets: Located[]; errors: unknown[] }> {
+  if (flags.list('filename').length === 0 && !flags.has('kustomize')) throw new VerbError(NO_RESOURCE);
+  const { manifests, errors } = await manifestsOf(flags, io);
+  return { targets: manifests.map(({ object }) => ({ object })), errors };
+}
+
 /** Kinds that users define take no strategic patches. */
 const refusedType =
-  ({ resource }: Target, contentType: string) =>
+  ({ group, version, kind }: ServedResource, contentType: string) =>
   (error: unknown): never => {
     if (!(error instanceof StatusError) || error.reason !== 'UnsupportedMediaType') throw error;
-    const { group, version, kind } = resource;
     throw new VerbError(`${contentType} is not supported by ${group}/${version}, Kind=${kind}: ${error.message}`);
   };
 
@@ -104,12 +121,8 @@ function textIn(file: string, folder: string): string {
   }
 }
 
-export function patchedLocally({ object, resource }: Target, patch: unknown, type: string): unknown {
+function patchedLocally(object: unknown, patch: unknown, type: string): unknown {
   if (type === 'json') return applyJsonPatch(object as Json, patch as never);
   if (type === 'merge') return applyMergePatch(object as Json, patch as Json);
-  const { group, version, kind } = resource;
-  return applyStrategicMergePatch(object as JsonObject, patch as JsonObject, {
-    facts,
-    type: facts.typeOfKind(group, version, kind),
-  });
+  return applyStrategicMergePatch(object as JsonObject, patch as JsonObject, { facts, type: typeOfObject(object) });
 }

@@ -4,6 +4,7 @@ import type { TypeRef } from '#api/machinery/facts.ts';
 import { isJsonObject, type Json, objectOf } from '#api/machinery/json-value.ts';
 import type { Flags } from '../flags.ts';
 import type { VerbIo } from '../verb.ts';
+import { typeOfObject } from '../object-type.ts';
 import { sorted, structJson } from './json.ts';
 import { structKyaml } from './kyaml.ts';
 import { resultPrinter, withoutManagedFields } from './output-flags.ts';
@@ -20,9 +21,7 @@ const FORMATS: Readonly<Record<string, (object: unknown) => string>> = { json: s
 
 /** Fields that the type does not have come last. */
 export function inTypesOrder(object: unknown): unknown {
-  const { apiVersion = '', kind = '' } = object as { apiVersion?: string; kind?: string };
-  const [version = '', group = ''] = apiVersion.split('/').reverse();
-  const type = facts.typeOfKind(group, version, kind);
+  const type = typeOfObject(object);
   return type ? inOrder(object as Json, { ref: type.name }) : sorted(object);
 }
 

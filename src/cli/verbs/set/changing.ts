@@ -7,6 +7,7 @@ import type { FlagSpec } from '../flags.ts';
 import { failuresAmong } from '../going-on.ts';
 import { messageOf } from '../error-text.ts';
 import { fileFlags, type Manifest, manifestsOf } from '../manifests.ts';
+import { typeOfObject } from '../object-type.ts';
 import { OUTPUT_FLAGS, resourceNameOf } from '../output/output-flags.ts';
 import { structPrinter } from '../output/struct-order.ts';
 import { pathOf } from '../served-resources.ts';
@@ -72,7 +73,7 @@ function decoded({ object, source }: Manifest): Changed {
 
 function asStruct(object: KubeObject): { kind: string; object: KubeObject } {
   const { apiVersion = '', kind = '' } = object;
-  const type = typeOf(object);
+  const type = typeOfObject(object);
   if (!type)
     throw new VerbError(
       `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/scheme/scheme.go:28"`,
@@ -83,11 +84,6 @@ function asStruct(object: KubeObject): { kind: string; object: KubeObject } {
   // Of a struct it is always told, though there be nothing in it.
   const struct = hasStatus ? { ...read.object, status: read.object['status'] ?? {} } : read.object;
   return { kind, object: struct as unknown as KubeObject };
-}
-
-function typeOf({ apiVersion = '', kind = '' }: KubeObject) {
-  const [version = '', group = ''] = apiVersion.split('/').reverse();
-  return facts.typeOfKind(group, version, kind);
 }
 
 export interface Change {
@@ -134,7 +130,7 @@ function plan(changed: Changed, { edit }: Change, complain: (text: string) => vo
   const edited = structuredClone(changed.object);
   edit(edited, complain);
   const { object: after } = asStruct(edited);
-  const type = typeOf(after)!;
+  const type = typeOfObject(after)!;
   const [before, wanted] = [changed.object, after] as unknown as [JsonObject, JsonObject];
   return { ...changed, after, patch: strategicPatchBetween(before, wanted, { type, facts }) };
 }
