@@ -249,22 +249,33 @@ describe('listing', () => {
   });
 
   test.each([
-    ['compacted away', async () => undefined],
-    ['compacted away while nobody was there', async () => cache.close().then(() => void (cache = open()))],
-  ])('whose snapshot is %s is told 410 with a token that goes on without it', async (_, meanwhile) => {
-    const first = await cache.list({ freshness: 'newest', limit: 2 });
-    await put(thing('a/0'));
-    await put(thing('a/9'));
-    await storage.compact(prefix, 7);
-    await meanwhile();
-    const gone = await cache.list({ freshness: 'newest', continue: first.continue }).then(undefined, (error) => error);
-    expect(gone).toMatchObject({ code: 410, reason: 'Expired' });
-    expect(gone.message).toMatch(/^The provided continue parameter is too old to display a consistent list result\./);
-    const rest = await cache.list({ freshness: 'newest', continue: gone.continueToken, limit: 2 });
-    expect(rest.items.map(({ name }) => name)).toEqual(['3', '9']);
-    expect(rest.revision).toBe(7);
-    expect((await cache.list({ freshness: 'newest', continue: rest.continue })).items).toHaveLength(1);
-  });
+    ['at hand', async () => undefined],
+    [
+      'gone',
+      async () => {
+        await cache.close();
+        cache = open();
+      },
+    ],
+  ])(
+    'whose history is compacted away, its snapshot %s, is told 410 with a token that goes on',
+    async (_, meanwhile) => {
+      const first = await cache.list({ freshness: 'newest', limit: 2 });
+      await put(thing('a/0'));
+      await put(thing('a/9'));
+      await storage.compact(prefix, 7);
+      await meanwhile();
+      const gone = await cache
+        .list({ freshness: 'newest', continue: first.continue })
+        .then(undefined, (error) => error);
+      expect(gone).toMatchObject({ code: 410, reason: 'Expired' });
+      expect(gone.message).toMatch(/^The provided continue parameter is too old to display a consistent list result\./);
+      const rest = await cache.list({ freshness: 'newest', continue: gone.continueToken, limit: 2 });
+      expect(rest.items.map(({ name }) => name)).toEqual(['3', '9']);
+      expect(rest.revision).toBe(7);
+      expect((await cache.list({ freshness: 'newest', continue: rest.continue })).items).toHaveLength(1);
+    },
+  );
 
   test.each(['x', '', Buffer.from('{"v":"other","rv":1,"start":"a"}').toString('base64url'), '!!'].filter(Boolean))(
     'refuses the continue token %s',
