@@ -11,8 +11,8 @@ let clock: ManualClock;
 let stop: AbortController;
 let running: Promise<void>;
 
-const run = (retention: Retention[]) => {
-  running = runCompaction({ storage, clock, log: silentLog, retention, signal: stop.signal });
+const run = (retention?: Retention[]) => {
+  running = runCompaction({ storage, clock, log: silentLog, ...(retention && { retention }), signal: stop.signal });
 };
 const put = async (key: string, value: string) =>
   (await storage.commit({ when: [], then: [{ put: key, value: Buffer.from(value) }] })).revision;
@@ -68,4 +68,14 @@ test('history is bounded by count, however young', async () => {
   for (let index = 0; index < 9; index++) await put('/a/1', `${index}`);
   await minutes(1);
   expect(await storage.compactedRevision('')).toBe(7);
+});
+
+test('unless told otherwise history lasts for minutes: who waits for the end of a list that it began need not wait for ten', async () => {
+  run();
+  const begun = await storage.currentRevision();
+  await put('/registry/pods/a/1', 'x');
+  await minutes(5);
+  expect(await storage.compactedRevision('/registry/pods/')).toBeLessThanOrEqual(begun);
+  await minutes(4);
+  expect(await storage.compactedRevision('/registry/pods/')).toBeGreaterThan(begun);
 });

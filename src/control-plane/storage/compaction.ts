@@ -16,9 +16,12 @@ export interface Retention {
   historyRevisions?: number;
 }
 
-/** Leases and Events change all the time, and nobody resumes their watches from long ago. */
+/**
+ * Seven minutes: continue tokens end with the history, and clients of upstream, where they last for five, wait ten for that at
+ * most. Leases and Events change all the time, and nobody resumes their watches from long ago.
+ */
 export const DEFAULT_RETENTION: readonly Retention[] = [
-  { prefix: '', historyMs: 3_600_000, historyRevisions: 500_000 },
+  { prefix: '', historyMs: 420_000, historyRevisions: 500_000 },
   { prefix: '/registry/leases/', historyMs: 300_000 },
   { prefix: '/registry/events/', historyMs: 300_000 },
 ];
